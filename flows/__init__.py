@@ -1,0 +1,1 @@
+"""Door: the only place that knows Prefect."""

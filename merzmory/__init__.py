@@ -1,0 +1,1 @@
+"""MERZmory: train a generator on your own photographs and explore what the machine remembers."""

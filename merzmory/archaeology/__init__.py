@@ -1,0 +1,1 @@
+"""Room: which photographs does a picture remember?"""

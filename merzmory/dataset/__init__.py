@@ -1,0 +1,1 @@
+"""Room: keepers to training squares."""

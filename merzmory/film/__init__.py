@@ -1,0 +1,1 @@
+"""Room: pictures and walks to video."""

@@ -1,0 +1,1 @@
+"""Room: records to a static site."""

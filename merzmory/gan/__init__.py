@@ -1,0 +1,1 @@
+"""The sealed engine: StyleGAN2 with standard library, torch, numpy, pillow and safetensors only."""

@@ -1,0 +1,1 @@
+"""Room: what a generator can show."""

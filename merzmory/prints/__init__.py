@@ -1,0 +1,1 @@
+"""Room: sheets and sizes for paper."""

@@ -1,0 +1,1 @@
+"""Room: small pictures to large ones."""
