@@ -1,0 +1,284 @@
+"""Every knob once, with its unit and its default; TOML in, a checked `Config` out.
+
+A file in `configs/` states only what differs from here. The `[train]` section is the engine's own
+(`merzmory.gan.config.TrainConfig`), so that a bare GPU machine reads the same knobs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import difflib
+import sysconfig
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from merzmory.errors import ConfigError
+from merzmory.gan.config import TrainConfig
+from merzmory.workspace import Workspace
+
+
+def _expand(value: object) -> object:
+    return Path(str(value)).expanduser() if isinstance(value, str | int | float) else value
+
+
+FolderPath = Annotated[Path, BeforeValidator(_expand)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Archive(_Section):
+    """Where the photographs come from."""
+
+    source: Literal["", "folder", "sample"] = ""  # "": the folder if one is given, else the sample
+    folder: FolderPath | None = None  # read-only, with everything below it
+    sample_photos: int = Field(140, ge=100, le=400)  # snapshots in the sample archive
+    shard: int = Field(64, ge=1)  # photographs a task
+
+
+class Cull(_Section):
+    """What is set aside (never deleted), and why."""
+
+    near_bits: int = Field(8, ge=0, le=16)  # of 64 pHash bits: nearer photographs are candidates
+    confirm_bits: int = Field(40, ge=0, le=96)  # of 256 pHash bits: nearer candidates are doubles
+    max_blur: float = Field(0.62, gt=0, le=1)  # re-blur measure (Crete 2007): 0 sharp, 1 blurred
+    min_detail: float = Field(60.0, ge=0)  # variance of the Laplacian in the sharpest tile
+    max_clipped: float = Field(0.6, gt=0, le=1)  # share of pixels that are black or white
+    min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution
+
+
+class Dataset(_Section):
+    """The training squares."""
+
+    resolution: int = Field(0, ge=0, le=1024)  # pixels, a power of two; 0: the base's
+    crop: Literal["face", "attention", "centre"] = "face"
+    shard: int = Field(64, ge=1)  # photographs a task
+
+
+class Strip(_Section):
+    """The film strip of forgetting: rows are seeds, columns are steps."""
+
+    seeds: int = Field(6, ge=1, le=32)  # rows, from seed 0
+    columns: int = Field(9, ge=2, le=24)
+    psi: float = Field(0.7, ge=0, le=2)
+    tile: int = Field(128, ge=32, le=1024)  # pixels
+
+
+class Sample(_Section):
+    """Pictures from the generator."""
+
+    count: int = Field(64, ge=1, le=100_000)
+    first_seed: int = Field(0, ge=0, le=2**32 - 1)
+    psi: float = Field(0.7, ge=0, le=2)  # truncation: 0 the average picture, 1 everything
+    network: Literal["ema", "raw"] = "ema"  # ema remembers the base longer; raw is the last step
+    noise: Literal["const", "random", "none"] = "const"
+
+
+class Match(_Section):
+    """Archaeology: the nearest photographs of each picture."""
+
+    embedder: str = "hoglab"
+    nearest: int = Field(3, ge=1, le=50)
+
+
+class Upscale(_Section):
+    """Small pictures to large ones."""
+
+    engine: str = "lanczos"  # or realesrgan
+    scale: int = Field(4, ge=1, le=16)
+    weights: str = "realesr-general-x4v3"  # a name of the ledger or a file, for realesrgan
+    tile: int = Field(256, ge=32)  # pixels of input a tile
+
+
+class Walk(_Section):
+    """A loop through latent space."""
+
+    keyframes: int = Field(6, ge=2, le=1000)
+    first_seed: int = Field(0, ge=0, le=2**32 - 1)
+    seconds: float = Field(12.0, gt=0, le=3600)
+    fps: int = Field(24, ge=1, le=120)
+    psi: float = Field(0.7, ge=0, le=2)
+    size: int = Field(512, ge=64, le=4096)  # pixels
+
+
+class Film(_Section):
+    """The pictures as a film."""
+
+    seconds_per_picture: float = Field(3.0, gt=0, le=600)
+    fade: float = Field(1.0, ge=0, le=60)  # seconds of cross-fade
+    fps: int = Field(24, ge=1, le=120)
+    size: int = Field(720, ge=64, le=4096)  # pixels of the square frame
+    music: FolderPath | None = None  # an audio file; none: a bed that the project plays itself
+
+
+class Gallery(_Section):
+    """The exhibition."""
+
+    title: str = "Memories of a machine"
+    subtitle: str = ""
+    show_originals: bool = True  # lay the nearest photographs beside the pictures
+
+
+class Config(_Section):
+    """One experiment."""
+
+    name: str = ""  # the folder below outputs; "": the file's name
+    outputs: FolderPath = Path("outputs")
+    archive: Archive = Archive()
+    cull: Cull = Cull()
+    dataset: Dataset = Dataset()
+    train: TrainConfig = TrainConfig()
+    strip: Strip = Strip()
+    sample: Sample = Sample()
+    match: Match = Match()
+    upscale: Upscale = Upscale()
+    walk: Walk = Walk()
+    film: Film = Film()
+    gallery: Gallery = Gallery()
+
+    def workspace(self) -> Workspace:
+        """Where this experiment's results lie."""
+        return Workspace(self.outputs, self.name)
+
+    def toml(self) -> str:
+        """Every knob with its value, as a config file that `load` reads back equal."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
+    """The checked config of a file, with `a.b=value` overrides laid over it.
+
+    `path` is a TOML file, or the name of a config that comes with the project ("demo").
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a key is unknown (the nearest known one is
+            named), or a value is out of range.
+    """
+    file = find(path)
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML ({error}): mend that line.") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read ({error.strerror}): check the path.") from error
+    for override in overrides:
+        _lay_over(values, override)
+    _check_keys(values)
+    if not values.get("name"):
+        values["name"] = file.stem
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
+        raise ConfigError(
+            f"The setting {key} = {first['input']!r} does not fit: {first['msg']}."
+        ) from error
+
+
+def find(path: Path | str) -> Path:
+    """The file that `path` means: itself, or a config that comes with the project.
+
+    Raises:
+        ConfigError: there is no such file; the error lists the configs that there are.
+    """
+    given = Path(path).expanduser()
+    if given.is_file():
+        return given
+    for folder in _config_folders():
+        candidate = folder / f"{given.stem}.toml"
+        if candidate.is_file() and given.parent in (Path(), Path("configs")):
+            return candidate
+    names = sorted({p.stem for folder in _config_folders() for p in folder.glob("*.toml")})
+    raise ConfigError(
+        f"There is no config {given}: give the path of a TOML file, or one of {', '.join(names)}."
+    )
+
+
+def known_keys() -> list[str]:
+    """Every dotted key a config may hold."""
+    return [key for key, _ in _walk(Config)]
+
+
+def _config_folders() -> list[Path]:
+    beside = Path(__file__).resolve().parents[1] / "configs"
+    installed = Path(sysconfig.get_path("data")) / "share" / "merzmory" / "configs"
+    return [folder for folder in (beside, installed) if folder.is_dir()]
+
+
+def _fields(section: type) -> Iterator[tuple[str, Any]]:
+    if dataclasses.is_dataclass(section):
+        hints = {f.name: f.type for f in dataclasses.fields(section)}
+        yield from hints.items()
+    elif isinstance(section, type) and issubclass(section, BaseModel):
+        for name, field in section.model_fields.items():
+            yield name, field.annotation
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and (
+        dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)
+    )
+
+
+def _walk(section: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, kind in _fields(section):
+        if _is_section(kind):
+            yield from _walk(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", kind
+
+
+def _lay_over(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ConfigError(f"--set {override} has no value: write --set section.key=value.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    if isinstance(value, datetime.date | datetime.time):  # a folder named 2019-08-01
+        value = text.strip()
+    *sections, last = key.split(".")
+    place = values
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {override}: {section} is a value, not a section.")
+    place[last] = value
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    sections = {name for name, kind in _fields(Config) if _is_section(kind)}
+    known = known_keys()
+    for key in _dotted(values, sections):
+        if key in known:
+            continue
+        by_name = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+        near = by_name or difflib.get_close_matches(key, [*known, *sections], n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else "`merzmory config demo` lists the settings."
+        raise ConfigError(f"There is no setting {key}: {hint}")
+
+
+def _dotted(values: Mapping[str, Any], sections: set[str]) -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and name in sections:
+            yield from (f"{name}.{inner}" for inner in value)
+        elif name in sections:
+            raise ConfigError(f"{name} is a section, not a value: write it as [{name}].")
+        else:
+            yield name
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    return value

@@ -1,0 +1,54 @@
+"""Pictures from a generator: one a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from merzmory import provenance
+from merzmory.gan import checkpoint, generate
+from merzmory.manifest import Work, lay_out
+from merzmory.records import Announce, Progress, Sample
+
+
+def plan(
+    *,
+    network: Path,
+    which: str,
+    step: int | None,
+    folder: Path,
+    first_seed: int,
+    count: int,
+    psi: float,
+    noise: str,
+    device: str,
+    settings: Mapping[str, Any],
+    shard_size: int = 64,
+) -> Work:
+    """`count` pictures of seeds `first_seed` on, as PNG; a `records.Sample` a line.
+
+    `which` is "ema" or "raw". The picture of a seed does not depend on `count`, nor on how
+    the seeds are cut into shards.
+    """
+    seeds = range(first_seed, first_seed + count)
+    shards = [seeds[i : i + shard_size] for i in range(0, count, shard_size)]
+
+    def make(part: Path, index: int, announce: Announce) -> Iterable[Sample]:
+        generator = checkpoint.load_generator(network, which, device)
+        lines = []
+        for seed in shards[index]:
+            picture = generate.images(generator, [seed], psi=psi, noise=noise)[0]
+            line = Sample(f"seed{seed:06d}.png", seed, psi, step)
+            provenance.save_png(
+                Image.fromarray(picture),
+                part / line.file,
+                {**settings, "seed": seed, "psi": psi, "step": step},
+            )
+            lines.append(line)
+            announce(Progress("sample", seed - first_seed + 1, count, "pictures"))
+        return lines
+
+    return lay_out("samples", folder, settings, len(shards), make)

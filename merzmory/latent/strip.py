@@ -1,0 +1,66 @@
+"""The film strip of forgetting: the same seeds at step after step of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from merzmory import provenance
+from merzmory.gan import checkpoint, generate
+from merzmory.manifest import Work, lay_out
+from merzmory.records import Announce, Progress
+from merzmory.sheet import sheet
+
+NETWORKS = {"ema": "running average (G_ema)", "raw": "last step (G)"}
+
+
+def choose(steps: Sequence[int], columns: int) -> list[int]:
+    """At most `columns` of the ascending `steps`, first and last among them, evenly spread."""
+    if len(steps) <= columns:
+        return list(steps)
+    last = len(steps) - 1
+    return [steps[round(i * last / (columns - 1))] for i in range(columns)]
+
+
+def plan(
+    *,
+    snapshots: Mapping[int, Path],
+    folder: Path,
+    seeds: int,
+    columns: int,
+    psi: float,
+    tile: int,
+    device: str,
+    settings: Mapping[str, Any],
+) -> Work:
+    """Two sheets, strip-ema.png and strip-raw.png: rows are seeds 0.., columns are steps.
+
+    `snapshots` maps a step to its slim checkpoint, which holds G and G_ema.
+    """
+    steps = choose(sorted(snapshots), columns)
+    networks = list(NETWORKS)
+
+    def make(part: Path, index: int, announce: Announce) -> Iterable[dict[str, Any]]:
+        which = networks[index]
+        grid: list[list[Image.Image]] = [[] for _ in range(seeds)]
+        for number, step in enumerate(steps):
+            generator = checkpoint.load_generator(snapshots[step], which, device)
+            for row, seed in zip(grid, range(seeds), strict=True):
+                picture = generate.images(generator, [seed], psi=psi, noise="const")[0]
+                row.append(Image.fromarray(picture))
+            announce(Progress("strip", index * len(steps) + number + 1, 2 * len(steps), "columns"))
+        drawn = sheet(
+            grid,
+            tile=tile,
+            column_labels=[f"step {step}" for step in steps],
+            row_labels=[f"seed {seed}" for seed in range(seeds)],
+        )
+        file = f"strip-{which}.png"
+        record = {**settings, "network": which, "steps": steps, "psi": psi}
+        provenance.save_png(drawn, part / file, record)
+        return [{"file": file, "network": which, "title": NETWORKS[which], "steps": steps}]
+
+    return lay_out("strip", folder, settings, len(networks), make)

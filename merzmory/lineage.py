@@ -1,0 +1,219 @@
+"""What each result is made from, and so what its folder is called.
+
+A result's settings name the folders it was made from, whose settings name theirs: the chain
+film > pictures > samples > run > dataset > photographs is walked by reading them, and a change
+anywhere gives new names from there on, beside the old results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from merzmory import weights
+from merzmory.archive.catalogue import Catalogue
+from merzmory.archive.sources.folder import FolderSource
+from merzmory.archive.sources.sample import SampleSource
+from merzmory.archive.sources.source import Source
+from merzmory.config import Config
+from merzmory.errors import ConfigError, MerzmoryError
+from merzmory.gan import checkpoint, run
+from merzmory.manifest import is_finished
+from merzmory.records import Photo
+from merzmory.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Where the result of a step lies, or will lie, and what it is made from."""
+
+    step: str
+    folder: Path
+    settings: Mapping[str, Any]
+
+    def finished(self) -> Path:
+        """The folder.
+
+        Raises:
+            MerzmoryError: the step has not been done for these settings.
+        """
+        if not is_finished(self.folder):
+            raise _not_yet(self.step)
+        return self.folder
+
+
+def source(config: Config, workspace: Workspace) -> Source:
+    """Where the photographs come from."""
+    archive = config.archive
+    if archive.source == "folder" or (not archive.source and archive.folder):
+        if archive.folder is None:
+            raise ConfigError(
+                "archive.source is folder, but no folder is given: --set archive.folder=FOLDER."
+            )
+        return FolderSource(archive.folder)
+    return SampleSource(workspace.outputs / "archives", photos=archive.sample_photos)
+
+
+def archive(config: Config, workspace: Workspace) -> Path:
+    """The folder of the archive's catalogue."""
+    found = source(config, workspace)
+    return workspace.archive(found.label, found.settings)
+
+
+def keepers(config: Config, workspace: Workspace) -> list[Photo]:
+    """The photographs that were kept."""
+    folder = archive(config, workspace)
+    if not folder.exists():
+        raise _not_yet("ingest")
+    return Catalogue(folder / "catalogue.sqlite").keepers()
+
+
+def base(config: Config, workspace: Workspace) -> Path | None:
+    """The base's file; None trains from scratch (train.base = "")."""
+    return weights.find(config.train.base, workspace.weights) if config.train.base else None
+
+
+def resolution(config: Config, workspace: Workspace) -> int:
+    """The side of a picture in pixels, from the base or the config."""
+    file = base(config, workspace)
+    own = int(checkpoint.inspect(file)["resolution"]) if file else 0
+    wanted = config.dataset.resolution or own
+    if not wanted:
+        raise ConfigError("Training from scratch needs a size: --set dataset.resolution=64.")
+    if own and wanted != own:
+        raise ConfigError(
+            f"dataset.resolution is {wanted}, but the base {config.train.base} makes {own} x {own} "
+            "pictures: leave dataset.resolution at 0, or choose another base."
+        )
+    return wanted
+
+
+def dataset(config: Config, workspace: Workspace) -> Result:
+    """The training squares of the keepers."""
+    identity = "\n".join(photo.id for photo in keepers(config, workspace))
+    settings = {
+        "photos": hashlib.sha256(identity.encode()).hexdigest(),
+        "resolution": resolution(config, workspace),
+        "crop": config.dataset.crop,
+    }
+    return Result("build", workspace.result("dataset", settings), settings)
+
+
+def training(config: Config, workspace: Workspace) -> Path:
+    """The run's folder, named by all that shapes its weights: more steps continue it."""
+    file = base(config, workspace)
+    shaping = {k: v for k, v in asdict(config.train).items() if k not in run.FREE_KEYS}
+    settings = {
+        **shaping,
+        "dataset": dataset(config, workspace).folder.name,
+        "base": run.file_digest(file) if file else "",
+    }
+    return workspace.result("run", settings)
+
+
+def is_trained(config: Config, workspace: Workspace) -> bool:
+    """Whether the run has come as far as the config asks."""
+    folder = training(config, workspace)
+    return folder.is_dir() and run.progress(folder) >= config.train.steps
+
+
+def snapshot(config: Config, workspace: Workspace) -> Path:
+    """The slim checkpoint at the config's last step."""
+    if not is_trained(config, workspace):
+        raise _not_yet("train")
+    return dict(run.snapshots(training(config, workspace)))[config.train.steps]
+
+
+def strip(config: Config, workspace: Workspace) -> Result:
+    """The film strip of forgetting."""
+    settings = {**_trained(config, workspace), **config.strip.model_dump()}
+    return Result("strip", workspace.result("strip", settings), settings)
+
+
+def samples(config: Config, workspace: Workspace) -> Result:
+    """Pictures from the generator."""
+    settings = {**_trained(config, workspace), **config.sample.model_dump()}
+    return Result("sample", workspace.result("samples", settings), settings)
+
+
+def index(config: Config, workspace: Workspace) -> Result:
+    """The embedded training squares."""
+    settings = {
+        "dataset": dataset(config, workspace).folder.name,
+        "embedder": config.match.embedder,
+    }
+    return Result("match", workspace.result("index", settings), settings)
+
+
+def matches(config: Config, workspace: Workspace) -> Result:
+    """The nearest photographs of each picture."""
+    settings = {
+        "samples": samples(config, workspace).folder.name,
+        "index": index(config, workspace).folder.name,
+        **config.match.model_dump(),
+    }
+    return Result("match", workspace.result("matches", settings), settings)
+
+
+def upscaled(config: Config, workspace: Workspace) -> Result:
+    """The pictures, enlarged."""
+    knobs = config.upscale.model_dump(exclude={"tile"})
+    if config.upscale.engine == "lanczos":
+        del knobs["weights"]
+    settings = {"samples": samples(config, workspace).folder.name, **knobs}
+    return Result("upscale", workspace.result("upscaled", settings), settings)
+
+
+def walk(config: Config, workspace: Workspace) -> Result:
+    """The walk film."""
+    settings = {
+        **_trained(config, workspace),
+        **config.walk.model_dump(),
+        "network": config.sample.network,
+        "music": _music(config),
+    }
+    return Result("walk", workspace.result("walk", settings), settings)
+
+
+def film(config: Config, workspace: Workspace) -> Result:
+    """The pictures as a film."""
+    settings = {
+        **config.film.model_dump(),
+        "pictures": upscaled(config, workspace).folder.name,
+        "music": _music(config),
+    }
+    return Result("film", workspace.result("film", settings), settings)
+
+
+def gallery(config: Config, workspace: Workspace) -> Result:
+    """The site."""
+    settings = {
+        **config.gallery.model_dump(),
+        "pictures": upscaled(config, workspace).folder.name,
+        "matches": matches(config, workspace).folder.name,
+        "film": film(config, workspace).folder.name,
+    }
+    return Result("publish", workspace.result("gallery", settings), settings)
+
+
+def _trained(config: Config, workspace: Workspace) -> dict[str, Any]:
+    return {"run": training(config, workspace).name, "step": config.train.steps}
+
+
+def _music(config: Config) -> str:
+    music = config.film.music
+    if music is None:
+        return "bed"
+    if not music.is_file():
+        raise ConfigError(f"There is no music file {music}: check film.music.")
+    return run.file_digest(music)
+
+
+def _not_yet(step: str) -> MerzmoryError:
+    return MerzmoryError(
+        f"The step {step} is not finished for these settings: run `merzmory {step}` with the same "
+        "config first, or `merzmory run` for the whole story."
+    )

@@ -1,0 +1,300 @@
+"""The whole story, one function a step: (Config, Workspace) in, folder out.
+
+    photos --ingest--> catalogue --cull--> keepers --build--> dataset --train--> run
+    run --strip--> film strip    run --sample--> samples --match--> nearest originals
+    samples --upscale--> prints --film--> film    run --walk--> walk    all --publish--> gallery
+
+A step is laid out by its function, `step.plan(config, workspace) -> Work`, and done by calling
+it, `step(config, workspace) -> folder`. A step needs what the steps before it finished; finished
+work is recognised by its settings and returned at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from merzmory import lineage, weights
+from merzmory.archaeology import index as indexing
+from merzmory.archaeology import match as matching
+from merzmory.archive import culling
+from merzmory.archive import ingest as reading
+from merzmory.config import Config
+from merzmory.dataset import build as squares
+from merzmory.errors import WeightsError, storage_errors
+from merzmory.film import montage
+from merzmory.gallery import site
+from merzmory.gan import run, training
+from merzmory.gan.config import EngineError
+from merzmory.latent import sample as sampling
+from merzmory.latent import strip as strips
+from merzmory.latent import walk as walking
+from merzmory.manifest import Work, do, read_manifest, write_aside
+from merzmory.records import Announce, Progress, silent
+from merzmory.upscale import upscale as enlarging
+from merzmory.workspace import Workspace
+
+
+def ingest(config: Config, workspace: Workspace) -> Work:
+    """Read every photograph of the source into the catalogue."""
+    lineage.resolution(config, workspace)  # a base that is missing is named before time is spent
+    return reading.plan(
+        source=lineage.source(config, workspace),
+        archive=lineage.archive(config, workspace),
+        shard_size=config.archive.shard,
+    )
+
+
+def cull(config: Config, workspace: Workspace) -> Work:
+    """Decide in the catalogue what is kept: nothing is deleted, every reason is written down."""
+    knobs = config.cull.model_dump()
+    knobs["min_side"] = config.cull.min_side or lineage.resolution(config, workspace)
+    return culling.plan(archive=lineage.archive(config, workspace), **knobs)
+
+
+def build(config: Config, workspace: Workspace) -> Work:
+    """Cut a training square from every keeper."""
+    result = lineage.dataset(config, workspace)
+    return squares.plan(
+        photos=lineage.keepers(config, workspace),
+        folder=result.folder,
+        resolution=lineage.resolution(config, workspace),
+        crop=config.dataset.crop,
+        shard_size=config.dataset.shard,
+        settings=result.settings,
+    )
+
+
+def train(config: Config, workspace: Workspace) -> Work:
+    """Fine-tune the base on the squares; a run that was stopped goes on from its checkpoint."""
+    dataset = lineage.dataset(config, workspace).finished()
+    base = lineage.base(config, workspace)
+    folder = lineage.training(config, workspace)
+
+    def go_on(_index: int, announce: Announce) -> None:
+        def heard(now: training.TrainingProgress) -> None:
+            announce(
+                Progress(
+                    "train",
+                    now.step,
+                    now.steps,
+                    "steps",
+                    note=now.event or "",
+                    eta_seconds=now.eta_seconds,
+                    details={"img_s": now.images_per_second, "ada_p": now.ada_p},
+                )
+            )
+
+        with storage_errors(folder.parent):
+            training.train(folder, dataset=dataset, config=config.train, base=base, announce=heard)
+
+    shards = 0 if lineage.is_trained(config, workspace) else 1
+    return Work("run", folder, shards, go_on, lambda: folder)
+
+
+def strip(config: Config, workspace: Workspace) -> Work:
+    """Lay the same seeds at step after step side by side: the film strip of forgetting."""
+    lineage.snapshot(config, workspace)
+    result = lineage.strip(config, workspace)
+    snapshots = run.snapshots(lineage.training(config, workspace))
+    return strips.plan(
+        snapshots={step: path for step, path in snapshots if step <= config.train.steps},
+        folder=result.folder,
+        device=config.train.device,
+        settings=result.settings,
+        **config.strip.model_dump(),
+    )
+
+
+def sample(config: Config, workspace: Workspace) -> Work:
+    """Make pictures of consecutive seeds."""
+    result = lineage.samples(config, workspace)
+    knobs = config.sample.model_dump()
+    return sampling.plan(
+        network=lineage.snapshot(config, workspace),
+        which=knobs.pop("network"),
+        step=config.train.steps,
+        folder=result.folder,
+        device=config.train.device,
+        settings=result.settings,
+        **knobs,
+    )
+
+
+def match(config: Config, workspace: Workspace) -> Work:
+    """Lay the nearest photographs beside every picture."""
+    dataset = lineage.dataset(config, workspace).finished()
+    index = lineage.index(config, workspace)
+    result = lineage.matches(config, workspace)
+    embedder = config.match.embedder
+    indexed = indexing.plan(
+        dataset=dataset, folder=index.folder, embedder=embedder, dataset_id=dataset.name
+    )
+    matched = matching.plan(
+        samples=lineage.samples(config, workspace).finished(),
+        dataset=dataset,
+        index=index.folder,
+        folder=result.folder,
+        embedder=embedder,
+        nearest=config.match.nearest,
+        settings=result.settings,
+    )
+    return _one_after_the_other(indexed, matched)
+
+
+def upscale(config: Config, workspace: Workspace) -> Work:
+    """Enlarge the pictures."""
+    result = lineage.upscaled(config, workspace)
+    knobs = config.upscale.model_dump()
+    name = knobs.pop("weights")
+    return enlarging.plan(
+        pictures=lineage.samples(config, workspace).finished(),
+        folder=result.folder,
+        weights=None if knobs["engine"] == "lanczos" else weights.find(name, workspace.weights),
+        device=config.train.device,
+        settings=result.settings,
+        **knobs,
+    )
+
+
+def walk(config: Config, workspace: Workspace) -> Work:
+    """Film a loop through latent space."""
+    result = lineage.walk(config, workspace)
+    knobs = config.walk
+    frames = round(knobs.seconds * knobs.fps)
+    return montage.walk_film(
+        frames=frames,
+        frame=walking.frames(
+            network=lineage.snapshot(config, workspace),
+            which=config.sample.network,
+            seeds=range(knobs.first_seed, knobs.first_seed + knobs.keyframes),
+            count=frames,
+            psi=knobs.psi,
+            device=config.train.device,
+        ),
+        folder=result.folder,
+        fps=knobs.fps,
+        size=knobs.size,
+        music=config.film.music,
+        settings=result.settings,
+    )
+
+
+def film(config: Config, workspace: Workspace) -> Work:
+    """Cut the enlarged pictures into a film with music."""
+    result = lineage.film(config, workspace)
+    pictures = lineage.upscaled(config, workspace).finished()
+    knobs = config.film.model_dump()
+    return montage.slideshow(
+        pictures=[pictures / line["file"] for line in read_manifest(pictures)],
+        folder=result.folder,
+        settings=result.settings,
+        **knobs,
+    )
+
+
+def publish(config: Config, workspace: Workspace) -> Work:
+    """Hang the pictures, their nearest photographs and the film in a static gallery."""
+    result = lineage.gallery(config, workspace)
+    return site.plan(
+        pictures=lineage.upscaled(config, workspace).finished(),
+        matches=lineage.matches(config, workspace).finished(),
+        originals=lineage.dataset(config, workspace).finished(),
+        film=lineage.film(config, workspace).finished() / "film.mp4",
+        folder=result.folder,
+        settings=result.settings,
+        **config.gallery.model_dump(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the story: its command's name, its title for people, and its function."""
+
+    name: str
+    title: str
+    lay_out: Callable[[Config, Workspace], Work]
+
+    def plan(self, config: Config, workspace: Workspace) -> Work:
+        """The step's Work; `shards` is 0 where it is finished already.
+
+        Raises:
+            MerzmoryError: the input, a setting or a step before this one is not fit for it.
+        """
+        with _engine_errors():
+            workspace.prepare()
+            work = self.lay_out(config, workspace)
+
+        def run_shard(index: int, announce: Announce) -> None:
+            with _engine_errors():
+                work.run_shard(index, announce)
+
+        def finish() -> Path:
+            folder = work.finish()
+            if not (folder / "config.toml").exists():
+                write_aside(folder / "config.toml", config.toml().encode())
+            return folder
+
+        return replace(work, run_shard=run_shard, finish=finish)
+
+    def __call__(self, config: Config, workspace: Workspace, announce: Announce = silent) -> Path:
+        """Do the step here and return its finished folder."""
+        return do(self.plan(config, workspace), announce)
+
+
+STORY: tuple[Step, ...] = (
+    Step("ingest", "Reading the photographs", ingest),
+    Step("cull", "Setting doubles and blurred frames aside", cull),
+    Step("build", "Cutting the training squares", build),
+    Step("train", "Training the generator", train),
+    Step("strip", "Laying out the film strip of forgetting", strip),
+    Step("sample", "Asking the machine for pictures", sample),
+    Step("match", "Digging for the nearest photographs", match),
+    Step("upscale", "Enlarging the pictures", upscale),
+    Step("walk", "Walking through the memory", walk),
+    Step("film", "Cutting the film", film),
+    Step("publish", "Hanging the gallery", publish),
+)
+STEPS: dict[str, Step] = {step.name: step for step in STORY}
+
+
+def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
+    """What there is to look at, in the story's order: (what it is, where it lies)."""
+    places = [
+        ("Film strip of forgetting (G_ema)", lineage.strip, "strip-ema.png"),
+        ("Film strip of forgetting (G)", lineage.strip, "strip-raw.png"),
+        ("Pictures beside the nearest photographs", lineage.matches, "sheets/sheet-00.png"),
+        ("Pictures, enlarged", lineage.upscaled, ""),
+        ("Walk through the memory", lineage.walk, "film.mp4"),
+        ("Film", lineage.film, "film.mp4"),
+        ("Gallery", lineage.gallery, "index.html"),
+    ]
+    found = [(title, place(config, workspace).folder / file) for title, place, file in places]
+    return [(title, path) for title, path in found if path.exists()]
+
+
+def _one_after_the_other(first: Work, second: Work) -> Work:
+    """The shards of `first`, then those of `second`, as one Work that makes `second`."""
+    if second.shards == 0:
+        return second
+
+    def run_shard(number: int, announce: Announce) -> None:
+        if number < first.shards:
+            first.run_shard(number, announce)
+            return
+        if number == first.shards:
+            first.finish()
+        second.run_shard(number - first.shards, announce)
+
+    return replace(second, shards=first.shards + second.shards, run_shard=run_shard)
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """The sealed engine has its own error; above it, it is a MerzmoryError."""
+    try:
+        yield
+    except EngineError as error:
+        raise WeightsError(str(error)) from error
