@@ -19,7 +19,7 @@ import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from merzmory.errors import ConfigError
-from merzmory.gan.config import TrainConfig
+from merzmory.gan.config import EngineError, TrainConfig
 from merzmory.workspace import Workspace
 
 
@@ -175,6 +175,8 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
         values["name"] = file.stem
     try:
         return Config.model_validate(values)
+    except EngineError as error:
+        raise ConfigError(f"The [train] section: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
@@ -270,7 +272,7 @@ def _check_keys(values: Mapping[str, Any]) -> None:
 
 def _dotted(values: Mapping[str, Any], sections: set[str]) -> Iterator[str]:
     for name, value in values.items():
-        if isinstance(value, Mapping) and name in sections:
+        if isinstance(value, Mapping) and value:
             yield from (f"{name}.{inner}" for inner in value)
         elif name in sections:
             raise ConfigError(f"{name} is a section, not a value: write it as [{name}].")
