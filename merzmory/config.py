@@ -265,7 +265,8 @@ def _check_keys(values: Mapping[str, Any]) -> None:
         if key in known:
             continue
         by_name = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-        near = by_name or difflib.get_close_matches(key, [*known, *sections], n=1, cutoff=0.5)
+        near = difflib.get_close_matches(key, by_name, n=1, cutoff=0.0)
+        near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "`merzmory config demo` lists the settings."
         raise ConfigError(f"There is no setting {key}: {hint}")
 
