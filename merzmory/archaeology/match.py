@@ -1,0 +1,156 @@
+"""Archaeology: which photographs of the archive lie nearest to a generated picture?
+
+Nearest says how alike two pictures are to the embedder, and no more: a generator does not copy
+from one photograph, it remembers all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from merzmory.archaeology import embedders
+from merzmory.archaeology.embedders import embed_files
+from merzmory.archaeology.index import percentile, photo_search
+from merzmory.errors import FormatError
+from merzmory.manifest import Work, lay_out, read_manifest, read_settings
+from merzmory.records import Announce, Match, Progress
+from merzmory.sheet import sheet
+
+SHEETS = "sheets"
+_ROWS = 8  # pictures a sheet
+_TILE = 224  # pixels
+_TITLE = "Pictures and the nearest photographs"
+_NOTE = "%: how many photographs of the archive lie nearer to one another than that"
+_LABELS = ("nearest", "second", "third")
+
+
+def plan(
+    *,
+    samples: Path,
+    dataset: Path,
+    index: Path,
+    folder: Path,
+    embedder: str = "hoglab",
+    nearest: int = 3,
+    settings: Mapping[str, Any],
+    shard_size: int = 64,
+) -> Work:
+    """The `nearest` photographs of each picture, at most one square a photograph.
+
+    A line is a `records.Match` and its "percentile": of 100 photographs of the archive, how many
+    lie nearer to another one than this picture to this photograph (0: nearer than any two; None
+    in an archive of one photograph). Pictures are asked for as they are and mirrored, because
+    training mirrors. `sheets/sheet-00.png` on show picture | nearest. `index` needs to be
+    finished when the first shard runs.
+
+    Raises:
+        ConfigError: there is no such embedder.
+        FormatError: the index was made with another embedder or dataset.
+    """
+    by = embedders.embedder(embedder)
+    pictures = read_manifest(samples)
+    shards = [pictures[i : i + shard_size] for i in range(0, len(pictures), shard_size)]
+
+    def make(part: Path, number: int, announce: Announce) -> Iterable[dict[str, Any]]:
+        squares = read_manifest(dataset)
+        _check(index, embedder, [line["file"] for line in squares])
+        files = [samples / line["file"] for line in shards[number]]
+        photos = [line["photo"] for line in squares]
+        plain, mirrored = embed_files(by, files), embed_files(by, files, mirrored=True)
+        lines = []
+        for picture, found in zip(
+            shards[number], photo_search(index, plain, mirrored, photos, nearest), strict=True
+        ):
+            for rank, (row, distance, mirror) in enumerate(found, 1):
+                match = _match(picture["file"], rank, squares[row], distance, mirror)
+                lines.append({**asdict(match), "percentile": percentile(index, distance)})
+        done = number * shard_size + len(files)
+        announce(Progress("match", done, len(pictures), "pictures"))
+        return lines
+
+    def join(part: Path, lines: list[dict[str, Any]]) -> None:
+        (part / SHEETS).mkdir(exist_ok=True)
+        of: dict[str, list[dict[str, Any]]] = {}
+        for line in lines:
+            of.setdefault(line["sample"], []).append(line)
+        for page, start in enumerate(range(0, len(pictures), _ROWS)):
+            shown = pictures[start : start + _ROWS]
+            drawn = _sheet(shown, of, samples, dataset, min(nearest, len(_LABELS)))
+            drawn.save(part / SHEETS / f"sheet-{page:02d}.png", optimize=True)
+
+    whole = {**settings, "embedder": embedder, "nearest": nearest}
+    return lay_out("matches", folder, whole, len(shards), make, join=join)
+
+
+def _check(index: Path, embedder: str, files: Sequence[str]) -> None:
+    made_with = read_settings(index)["settings"].get("embedder")
+    if made_with != embedder or [line["file"] for line in read_manifest(index)] != files:
+        raise FormatError(
+            f"{index} was made from another dataset or with the embedder {made_with}, not "
+            f"{embedder}: move it away and run the command again."
+        )
+
+
+def _match(
+    sample: str, rank: int, square: Mapping[str, Any], distance: float, mirrored: bool
+) -> Match:
+    place = square.get("place")
+    x0, y0, x1, y1 = square["box"]
+    return Match(
+        sample=sample,
+        rank=rank,
+        photo=square["photo"],
+        path=square["path"],
+        file=square["file"],
+        box=(x0, y0, x1, y1),
+        distance=round(distance, 4),
+        mirrored=mirrored,
+        taken=square.get("taken"),
+        place=(place[0], place[1]) if place else None,
+    )
+
+
+def _sheet(
+    pictures: Sequence[Mapping[str, Any]],
+    of: Mapping[str, Sequence[Mapping[str, Any]]],
+    samples: Path,
+    dataset: Path,
+    columns: int,
+) -> Image.Image:
+    rows, captions = [], []
+    for picture in pictures:
+        found = of.get(picture["file"], [])[:columns]
+        rows.append([samples / picture["file"], *(dataset / line["file"] for line in found)])
+        captions.append([_about(picture), *(_near(line) for line in found)])
+    return sheet(
+        rows,
+        tile=_TILE,
+        title=_TITLE,
+        note=_NOTE,
+        column_labels=("picture", *_LABELS[:columns]),
+        captions=captions,
+    )
+
+
+def _about(picture: Mapping[str, Any]) -> str:
+    """The caption of a picture: its seed and psi; its step."""
+    if "seed" not in picture:
+        return str(picture["file"])
+    first = f"seed {picture['seed']} · psi {picture.get('psi', 1):g}"
+    return first if picture.get("step") is None else f"{first}\nstep {picture['step']}"
+
+
+def _near(line: Mapping[str, Any]) -> str:
+    """The caption of a photograph: distance and percentile; date, and whether mirrored."""
+    first = f"distance {line['distance']:.2f}"
+    if line["percentile"] is not None:
+        first += f" · {line['percentile']:.0f} %"
+    second = [line["taken"][:10]] if line["taken"] else ["no date"]
+    if line["mirrored"]:
+        second.append("mirrored")
+    return f"{first}\n{' · '.join(second)}"
