@@ -250,6 +250,7 @@ def modulated_conv2d(
     styles: Tensor,
     *,
     noise: Tensor | None = None,
+    offset: Tensor | None = None,
     up: int = 1,
     down: int = 1,
     padding: int | Sequence[int] = 0,
@@ -258,11 +259,12 @@ def modulated_conv2d(
     flip_weight: bool = True,
     gain: float = 1.0,
 ) -> Tensor:
-    """Convolution with weights modulated by `styles` [N, I] and demodulated, StyleGAN2 equations 1 and 3.
+    """Convolution modulated by `styles` [N, I] and demodulated, StyleGAN2 equations 1 and 3.
 
-    Modulation scales the input and demodulation the output, so one plain convolution serves the whole
-    batch. `noise` (broadcastable to the output) is added after demodulation; `gain` multiplies the convolution
-    and not the noise. Half precision first divides weights and styles by their largest magnitudes, which demodulation cancels.
+    Modulation scales the input and demodulation the output, so one plain convolution serves the
+    whole batch. `gain` multiplies the convolution only; `offset` (bias, constant noise) and `noise`,
+    both broadcastable to the output, are added after it. float16 first divides weights and styles
+    by their largest magnitudes, which demodulation cancels.
     """
     if x.dtype == torch.float16 and demodulate:
         fan_in = w.shape[1] * w.shape[2] * w.shape[3]
@@ -273,10 +275,11 @@ def modulated_conv2d(
         y, w.to(x.dtype), f, up=up, down=down, padding=padding, flip_weight=flip_weight
     )
     if demodulate:
-        scale = demodulation(w, styles) * gain
-        y = y * scale.to(x.dtype)[:, :, None, None]
-    elif gain != 1.0:
-        y = y * gain
+        scale = (demodulation(w, styles) * gain).to(x.dtype)[:, :, None, None]
+        y = y * scale if offset is None else torch.addcmul(offset.to(x.dtype), y, scale)
+    else:
+        y = y if gain == 1.0 else y * gain
+        y = y if offset is None else y + offset.to(x.dtype)
     return y if noise is None else y + noise.to(x.dtype)
 
 

@@ -1,0 +1,159 @@
+"""The engine's own door: `python -m merzmory.gan train | sample | inspect | export`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from merzmory.gan.config import EngineError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 2 bad input (one sentence on stderr), 130 interrupted (resumable)."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.do(options)
+    except EngineError as error:
+        print(f"{error}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped: the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m merzmory.gan", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="start a run folder, or go on with it")
+    train.add_argument("run", type=Path, help="run folder; one that exists goes on without more")
+    train.add_argument("--dataset", type=Path, help="dataset folder")
+    train.add_argument("--base", type=Path, help="network file to start from")
+    train.add_argument("--config", type=Path, help="TOML with a [train] table")
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
+    train.set_defaults(do=_train)
+
+    sample = commands.add_parser("sample", help="pictures of seeds")
+    sample.add_argument("--network", type=Path, required=True)
+    sample.add_argument("--seeds", default="0-3", help="such as 0-3 or 1,5,7-9")
+    sample.add_argument("--psi", type=float, default=0.7, help="truncation, 1 = none")
+    sample.add_argument("--noise", choices=("const", "random", "none"), default="const")
+    sample.add_argument("--which", choices=("ema", "raw"), default="ema")
+    sample.add_argument("--label", type=int)
+    sample.add_argument("--batch", type=int, default=8)
+    sample.add_argument("--device", default="auto")
+    sample.add_argument("--out", type=Path, required=True)
+    sample.set_defaults(do=_sample)
+
+    inspect = commands.add_parser("inspect", help="what a network file is and can do, as JSON")
+    inspect.add_argument("file", type=Path)
+    inspect.set_defaults(do=_inspect)
+
+    export = commands.add_parser("export", help="a run's newest state as a base: G_ema and D")
+    export.add_argument("run", type=Path)
+    export.add_argument("out", type=Path)
+    export.add_argument("--half", action="store_true", help="float16 tensors, half the size")
+    export.add_argument("--note", action="append", default=[], metavar="KEY=TEXT", dest="notes")
+    export.set_defaults(do=_export)
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    from merzmory.gan import run as runs
+    from merzmory.gan import training
+    from merzmory.gan.config import train_config
+
+    table: dict[str, Any] = {}
+    if options.config is not None:
+        try:
+            table = tomllib.loads(options.config.read_text(encoding="utf-8")).get("train", {})
+        except (OSError, ValueError) as error:
+            raise EngineError(f"{options.config} cannot be read as TOML: {error}") from error
+    changes = table | dict(_setting(text) for text in options.sets)
+    if (options.run / runs.RUN).exists() and options.dataset is None:
+        training.resume(options.run, announce=_show, **changes)
+        return
+    if options.dataset is None:
+        raise EngineError(f"{options.run} is no run yet, start it with --dataset FOLDER")
+    training.train(
+        options.run, dataset=options.dataset, config=train_config(changes), base=options.base,
+        announce=_show,
+    )  # fmt: skip
+
+
+def _show(progress: Any) -> None:
+    """A line at every tick and event."""
+    if progress.event is None and progress.step % 10:
+        return
+    losses = " ".join(f"{k} {v:.3f}" for k, v in progress.losses.items() if v is not None)
+    print(
+        f"step {progress.step}/{progress.steps} {progress.images_per_second:.1f} img/s "
+        f"eta {progress.eta_seconds:.0f} s p {progress.ada_p:.3f} {losses} {progress.event or ''}",
+        flush=True,
+    )
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from merzmory.gan import generate
+    from merzmory.gan.checkpoint import load_generator, storage_errors
+    from merzmory.gan.training import choose_device
+
+    seeds = parse_seeds(options.seeds)
+    generator = load_generator(options.network, options.which, choose_device(options.device))
+    with storage_errors(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(seeds), options.batch):
+        some = seeds[start : start + options.batch]
+        pictures = generate.images(
+            generator, some, options.psi, options.noise, label=options.label, batch=options.batch
+        )
+        for seed, picture in zip(some, pictures, strict=True):
+            with storage_errors(options.out):
+                Image.fromarray(picture.squeeze()).save(options.out / f"seed{seed:04d}.png")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from merzmory.gan.checkpoint import inspect
+
+    print(json.dumps(inspect(options.file), indent=1))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from merzmory.gan.resume import export_base
+
+    notes = dict(text.partition("=")[::2] for text in options.notes)
+    export_base(options.run, options.out, half=options.half, notes=notes)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """("steps", 500) of "steps=500": a TOML value, or else plain text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise EngineError(f"{text!r} is not KEY=VALUE, write for example steps=500")
+    try:
+        return key.strip(), tomllib.loads(f"v = {value}")["v"]
+    except ValueError:
+        return key.strip(), value.strip()
+
+
+def parse_seeds(text: str) -> list[int]:
+    """[0, 1, 2, 3, 7] of "0-3,7"; EngineError for anything else."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise EngineError(f"{text!r} are not seeds, write for example 0-3 or 1,5,7-9")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""Weights files: safetensors with the architecture as JSON, written aside and renamed.
+
+A network file holds any of "G", "G_ema" and "D" (tensors named "G_ema.mapping.fc0.weight" ...) and the metadata
+    format "1", kind "network", network (JSON of NetworkConfig), and what the writer adds (step, licence).
+Tensors may be float16; they are float32 once loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.networks import Discriminator, Generator
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+FOREIGN = (".pkl", ".pt", ".pth")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one sentence."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        code = getattr(error, "errno", None)
+        if code == errno.ENOSPC or "No space left" in str(error):
+            raise EngineError(
+                f"the disk of {path} is full, free some space and give the command again: "
+                "nothing is lost"
+            ) from error
+        if code in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise EngineError(
+                f"{path} cannot be written, choose a folder that you may write to"
+            ) from error
+        raise
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file so that a reader sees the old one or the whole new one."""
+    aside = path.with_name(path.name + ".part")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+        save_file(plain, aside, metadata=dict(metadata))
+        with aside.open("rb+") as out:
+            os.fsync(out.fileno())
+        aside.replace(path)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors (CPU) and the metadata; EngineError for what is not there, damaged or newer."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        why = "does not exist" if not path.exists() else "is damaged or not a safetensors file"
+        raise EngineError(f"{path} {why}, give another weights file") from error
+    _check_format(path, metadata)
+    return tensors, metadata
+
+
+def save_network(
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    config: NetworkConfig,
+    *,
+    dtype: torch.dtype = torch.float32,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Write networks by name ("G", "G_ema", "D"); `dtype` of the floating tensors; `extra` metadata."""
+    tensors = {
+        f"{name}.{key}": value.to(dtype) if value.is_floating_point() else value
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    metadata = {
+        "format": str(FORMAT),
+        "kind": "network",
+        "network": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        **(extra or {}),
+    }
+    write_tensors(path, tensors, metadata)
+
+
+def load_generator(
+    path: Path, which: Literal["ema", "raw"] = "ema", device: str | torch.device = "cpu"
+) -> Generator:
+    """The generator of a network file, for generation: `ema` the averaged weights, `raw` the trained ones.
+
+    Opens our safetensors and, through `legacy`, foreign files, without running anything in them.
+    Raises EngineError: no such file, damaged, newer, or the file lacks the network.
+    """
+    if path.suffix.lower() in FOREIGN:
+        generator = _foreign(path, "G_ema" if which == "ema" else "G")
+    else:
+        tensors, metadata = read_tensors(path)
+        config = _config(path, metadata)
+        names = ("G_ema", "G") if which == "ema" else ("G", "G_ema")
+        state = next((s for s in (_part(tensors, n) for n in names) if s), None)
+        if state is None:
+            raise EngineError(f"{path} holds no generator, give a network file that has one")
+        generator = Generator(config)
+        _load(path, generator, state)
+    generator = generator.to(device, memory_format=torch.channels_last)
+    return generator.eval().requires_grad_(False)  # type: ignore[no-any-return]
+
+
+def load_discriminator(path: Path, device: str | torch.device = "cpu") -> Discriminator:
+    """The discriminator of a network file; raises EngineError where it has none (it cannot be trained)."""
+    if path.suffix.lower() in FOREIGN:
+        discriminator = _foreign(path, "D")
+    else:
+        tensors, metadata = read_tensors(path)
+        state = _part(tensors, "D")
+        if not state:
+            raise EngineError(
+                f"{path} holds no discriminator, it can generate but not be trained further"
+            )
+        discriminator = Discriminator(_config(path, metadata))
+        _load(path, discriminator, state)
+    discriminator = discriminator.to(device, memory_format=torch.channels_last)
+    return discriminator.eval().requires_grad_(False)  # type: ignore[no-any-return]
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """What a network file is and can do, without loading tensors: kind, resolution, layers, labels, abilities."""
+    if path.suffix.lower() in FOREIGN:
+        from merzmory.gan import legacy
+
+        found: dict[str, Any] = legacy.inspect(path)
+        return found
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            names = list(file.keys())
+            dtypes = sorted({str(file.get_slice(n).get_dtype()) for n in names})
+    except (OSError, SafetensorError) as error:
+        why = "does not exist" if not path.exists() else "is damaged or not a safetensors file"
+        raise EngineError(f"{path} {why}, give another weights file") from error
+    _check_format(path, metadata)
+    config = _config(path, metadata)
+    networks = [n for n in ("G", "G_ema", "D") if any(k.startswith(n + ".") for k in names)]
+    can = []
+    if "G" in networks or "G_ema" in networks:
+        can += ["sample", "walk", "explore", "project"]
+    if "D" in networks:
+        can += ["score"] + (["train"] if can else [])
+    known = ("format", "kind", "network")
+    return {
+        "kind": "stylegan2",
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "networks": networks,
+        "resolution": config.resolution,
+        "channels": config.img_channels,
+        "labels": config.c_dim,
+        "z_dim": config.z_dim,
+        "w_dim": config.w_dim,
+        "num_ws": config.num_ws,
+        "mapping_layers": config.mapping_layers,
+        "channel_base": config.channel_base,
+        "channel_max": config.channel_max,
+        "dtypes": dtypes,
+        "can": can,
+        "notes": {k: v for k, v in sorted(metadata.items()) if k not in known},
+    }
+
+
+def _foreign(path: Path, name: str) -> Any:
+    from merzmory.gan import legacy
+
+    networks = legacy.load(path)
+    if name == "G" and networks.get("G") is None:
+        name = "G_ema"
+    if networks.get(name) is None:
+        raise EngineError(f"{path} holds no {name}, give a file that has it")
+    return networks[name]
+
+
+def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f"{name}."
+    return {
+        k.removeprefix(prefix): v.float() if v.is_floating_point() else v
+        for k, v in tensors.items()
+        if k.startswith(prefix)
+    }
+
+
+def _load(path: Path, network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise EngineError(
+            f"{path} does not hold the tensors of the architecture that it describes, "
+            "give an undamaged file"
+        ) from error
+
+
+def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
+    if metadata.get("kind") != "network" or "network" not in metadata:
+        raise EngineError(f"{path} is not a network file of merzmory, import it first")
+    try:
+        return NetworkConfig.from_dict(json.loads(metadata["network"]))
+    except (ValueError, TypeError) as error:
+        raise EngineError(
+            f"{path} describes its network in a way that cannot be read, give another file"
+        ) from error
+
+
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    text = metadata.get("format", "0")
+    version = int(text) if text.isdigit() else 0
+    if version > FORMAT:
+        raise EngineError(
+            f"{path} has format {version} and this version reads up to {FORMAT}, update merzmory"
+        )

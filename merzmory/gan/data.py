@@ -1,0 +1,164 @@
+"""The dataset folder that the engine trains on.
+
+    settings.json     {"format": 1, "kind": "dataset", "settings": {"resolution": 64, ...}}
+    manifest.jsonl    a line a picture: {"file": "images/000000.png", "photo": ..., "box": [...], "label": ...}
+    images/*.png      squares of `resolution` px
+
+The order of training is a function of (seed, position): epoch e is a permutation drawn from (seed, e), so
+a checkpoint needs nothing but the position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from merzmory.gan.config import EngineError
+
+FORMAT = 1
+MEMORY_LIMIT = 8 * 2**30  # bytes of uint8 pixels held in memory; beyond it, pictures are read anew each time
+
+Indices = npt.NDArray[np.int64]
+
+
+class PictureSet:
+    """Pictures of one dataset folder: `len()`, `resolution` (px), `classes`, `batch()`."""
+
+    def __init__(self, folder: Path, memory_limit: int = MEMORY_LIMIT) -> None:
+        """Reads the folder; raises EngineError for what is not a dataset, empty, not square or of another size."""
+        settings = _settings(folder)
+        manifest = folder / "manifest.jsonl"
+        try:
+            text = manifest.read_bytes()
+            lines: list[dict[str, Any]] = [json.loads(s) for s in text.splitlines() if s.strip()]
+            self._files = [folder / str(line["file"]) for line in lines]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EngineError(
+                f"{manifest} cannot be read as one JSON line a picture, build the dataset again"
+            ) from error
+        if not lines:
+            raise EngineError(f"{folder} holds no pictures, training needs at least one")
+        declared = settings.get("settings", {}).get("resolution")
+        with _open(self._files[0]) as first:
+            self.resolution = int(declared or first.width)
+        labels = [line.get("label") for line in lines]
+        self.classes = sorted({str(label) for label in labels if label is not None})
+        self._labels: Indices | None = None
+        if self.classes:
+            if None in labels:
+                raise EngineError(
+                    f"{labels.count(None)} of {len(labels)} pictures in {folder} have no label, "
+                    "label all of them or none"
+                )
+            self._labels = np.array([self.classes.index(str(v)) for v in labels], np.int64)
+        self.identity = hashlib.sha256(text).hexdigest()
+        size = self.resolution
+        fits = len(lines) * size * size * 3 <= memory_limit
+        self._pixels: npt.NDArray[np.uint8] | None = None
+        if fits:
+            self._pixels = np.stack([self._read(i) for i in range(len(lines))])
+        else:
+            self._read(0)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def pixels(self, indices: Indices) -> npt.NDArray[np.uint8]:
+        """uint8 [len(indices), H, W, 3]."""
+        if self._pixels is not None:
+            return self._pixels[indices]
+        return np.stack([self._read(int(i)) for i in indices])
+
+    def batch(
+        self, seed: int, position: int, size: int, *, mirror: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Pictures position .. position+size-1 of the endless order, float [size, 3, H, W] in -1..1, and their
+        one-hot labels [size, classes] or None. `mirror` flips each left-right with probability 1/2."""
+        indices = order(len(self), seed, position, size)
+        pixels = self.pixels(indices)
+        if mirror:
+            flips = coins(seed, position, size)
+            pixels = np.where(flips[:, None, None, None], pixels[:, :, ::-1], pixels)
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+        return x.float() / 127.5 - 1, self._one_hot(indices)
+
+    def random_labels(self, rng: np.random.Generator, size: int) -> Tensor | None:
+        """One-hot labels [size, classes] as frequent as in the set, or None."""
+        if self._labels is None:
+            return None
+        return self._one_hot(rng.integers(len(self), size=size))
+
+    def _one_hot(self, indices: Indices) -> Tensor | None:
+        if self._labels is None:
+            return None
+        return torch.eye(len(self.classes))[torch.from_numpy(self._labels[indices])]
+
+    def _read(self, index: int) -> npt.NDArray[np.uint8]:
+        path, size = self._files[index], self.resolution
+        with _open(path) as picture:
+            if picture.width != picture.height:
+                raise EngineError(
+                    f"{path} is {picture.width} x {picture.height} px, training pictures are square"
+                )
+            if picture.width != size:
+                raise EngineError(
+                    f"{path} is {picture.width} px wide, the dataset is {size} px: build it again"
+                )
+            try:
+                return np.asarray(picture.convert("RGB"), np.uint8)
+            except OSError as error:
+                raise EngineError(f"{path} is damaged, build the dataset again") from error
+
+
+def order(count: int, seed: int, position: int, size: int) -> Indices:
+    """Indices of `size` pictures from `position` on: every epoch shows each of `count` pictures once."""
+    at = np.arange(position, position + size)
+    return np.array([_epoch(count, seed, int(p // count))[p % count] for p in at], np.int64)
+
+
+def coins(seed: int, position: int, size: int) -> npt.NDArray[np.bool_]:
+    """A fair coin for each position, a function of (seed, position)."""
+    states = [np.random.SeedSequence([seed, p, 1]) for p in range(position, position + size)]
+    return np.array([s.generate_state(1)[0] & 1 for s in states], bool)
+
+
+@lru_cache(maxsize=4)
+def _epoch(count: int, seed: int, epoch: int) -> Indices:
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except OSError as error:
+        raise EngineError(
+            f"{path} is not a picture that can be read, build the dataset again"
+        ) from error
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "settings.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        version = int(settings["format"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(
+            f"{folder} is not a dataset folder ({path.name} is missing or damaged), "
+            "give the folder that the dataset step made"
+        ) from error
+    if version > FORMAT:
+        raise EngineError(
+            f"{folder} has format {version} and this version reads up to {FORMAT}, update merzmory"
+        )
+    if settings.get("kind", "dataset") != "dataset":
+        raise EngineError(f"{folder} holds {settings['kind']}, training needs a dataset folder")
+    return dict(settings)

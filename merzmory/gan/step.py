@@ -1,0 +1,229 @@
+"""One step of training: four phases, exponential moving average and augmentation strength.
+
+The phases of a step are G main, G path length (every `pl_interval`), D main, D R1 (every `r1_interval`), each with its
+own optimiser update. Nothing in a step waits for the device: losses and strengths stay tensors.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from merzmory.gan import loss
+from merzmory.gan.config import TrainConfig
+from merzmory.gan.layers import Noise
+from merzmory.gan.networks import Discriminator, Generator
+
+ADA_INTERVAL = 4  # steps between changes of the augmentation strength
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+MEASURES = ("loss_g", "loss_d_fake", "loss_d_real", "r1", "path_length", "sign_real", "sign_fake")
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The seed of all randomness of one step: a function of (seed, step), so that resuming needs no state."""
+    state = np.random.SeedSequence([seed, step]).generate_state(2, np.uint32)
+    return int(state[0]) << 31 ^ int(state[1])
+
+
+def lazy_adam(parameters: list[nn.Parameter], lr: float, interval: int) -> torch.optim.Adam:
+    """Adam with betas (0, 0.99) corrected for lazy regularisation (Karras 2019, appendix B): with k = interval,
+    rate and log betas times k / (k + 1)."""
+    ratio = interval / (interval + 1) if interval else 1.0
+    fused = parameters[0].device.type in ("cpu", "cuda") if parameters else False
+    return torch.optim.Adam(
+        parameters, lr=lr * ratio, betas=(0.0, 0.99**ratio), eps=1e-8, fused=fused
+    )
+
+
+class TrainingState:
+    """Networks, optimisers and running numbers of one training, and the step that advances them."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        generator: Generator,
+        discriminator: Discriminator,
+        augment: nn.Module | None = None,
+    ) -> None:
+        """`augment` maps pictures to pictures, with a scalar buffer `p`; networks are on their device."""
+        self.config = config
+        self.G, self.D = generator.train(), discriminator.train()
+        self.G_ema = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.augment = augment
+        self.noise: Noise = "random"
+        self.half = PRECISIONS[config.precision]
+        self.gamma = config.resolved_gamma(generator.resolution)
+        self.device = next(generator.parameters()).device
+        self.rng = torch.Generator(device=self.device)
+        self.step = 0  # steps done
+        self.pl_mean = torch.zeros([], device=self.device)
+        self.sums = torch.zeros(len(MEASURES), device=self.device)  # of MEASURES, since the last tick
+        self.counts = torch.zeros(len(MEASURES), device=self.device)
+        self.signs = torch.zeros(2, device=self.device)  # sum and number of D's signs on real pictures
+        discriminator.freeze(config.freeze_d)
+        self.g_params = [p for p in generator.parameters() if p.requires_grad]
+        self.d_params = [p for p in discriminator.parameters() if p.requires_grad]
+        self.g_opt = lazy_adam(self.g_params, config.learning_rate, config.pl_interval)
+        self.d_opt = lazy_adam(self.d_params, config.learning_rate, config.r1_interval)
+
+    # The four phases
+
+    def g_main(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """Gradients of the generator's loss; returns the loss."""
+        ws = loss.mixed_styles(self.G, z, c, self.config.style_mixing, self.rng)
+        fake = self.G.synthesis(ws, self.noise, self.rng, self.half)
+        logits = self.D(self._augmented(fake), c, self.half)
+        value = loss.generator_loss(logits)
+        value.backward()
+        self._measure("loss_g", value)
+        self._measure("sign_fake", logits.detach().sign().mean())
+        return value.detach()
+
+    def g_path_length(self, z: Tensor, c: Tensor | None, pl_noise: Tensor) -> Tensor:
+        """Gradients of the path length penalty times weight and interval; returns the lengths [N]."""
+        ws = loss.mixed_styles(self.G, z, c, self.config.style_mixing, self.rng)
+        lengths = loss.path_lengths(self.G, ws, pl_noise, self.noise, self.rng)
+        penalty, self.pl_mean = loss.path_length_penalty(
+            lengths, self.pl_mean, self.config.pl_decay
+        )
+        (penalty.mean() * (self.config.pl_weight * self.config.pl_interval)).backward()
+        self._measure("path_length", lengths.detach().mean())
+        return lengths.detach()
+
+    def d_main(self, z: Tensor, real: Tensor, c_fake: Tensor | None, c: Tensor | None) -> Tensor:
+        """Gradients of the discriminator's loss on generated and real pictures; returns the loss."""
+        with torch.no_grad():
+            ws = loss.mixed_styles(self.G, z, c_fake, self.config.style_mixing, self.rng, track=True)
+            fake = self.G.synthesis(ws, self.noise, self.rng, self.half)
+        fake_loss = loss.discriminator_fake_loss(
+            self.D(self._augmented(fake), c_fake, self.half)
+        )
+        fake_loss.backward()
+        logits = self.D(self._augmented(real), c, self.half)
+        real_loss = loss.discriminator_real_loss(logits)
+        real_loss.backward()
+        self._measure("loss_d_fake", fake_loss)
+        self._measure("loss_d_real", real_loss)
+        self._sign(logits)
+        return (fake_loss + real_loss).detach()
+
+    def d_r1(self, real: Tensor, c: Tensor | None) -> Tensor:
+        """Gradients of gamma / 2 * R1 times interval; returns the penalties [N]."""
+        penalty, logits = loss.r1_penalty(
+            self.D, real, c, self._augmented if self.augment is not None else None
+        )
+        (penalty.mean() * (self.gamma / 2 * self.config.r1_interval)).backward()
+        self._measure("r1", penalty.detach().mean())
+        self._sign(logits)
+        return penalty.detach()
+
+    # The step
+
+    def advance(
+        self, real: Tensor, c: Tensor | None = None, c_fake: Tensor | None = None
+    ) -> None:
+        """One step on a batch of real pictures [N, 3, H, W] in -1..1 with one-hot labels [N, c_dim].
+
+        `c_fake` are labels for generated pictures, drawn like the real ones.
+        """
+        config, n = self.config, real.shape[0]
+        self.rng.manual_seed(step_seed(config.seed, self.step))
+
+        self.D.requires_grad_(False)
+        self.g_main(self._latents(n), c_fake)
+        self._update(self.g_opt, self.g_params)
+        if config.pl_interval and self.step % config.pl_interval == 0:
+            small = max(n // config.pl_batch_shrink, 1)
+            pl_noise = torch.randn(small, *real.shape[1:], device=self.device, generator=self.rng)
+            some = c_fake if c_fake is None else c_fake[:small]
+            self.g_path_length(self._latents(small), some, pl_noise)
+            self._update(self.g_opt, self.g_params)
+
+        for p in self.d_params:
+            p.requires_grad_(True)
+        self.d_main(self._latents(n), real, c_fake, c)
+        self._update(self.d_opt, self.d_params)
+        if config.r1_interval and self.step % config.r1_interval == 0:
+            self.d_r1(real, c)
+            self._update(self.d_opt, self.d_params)
+
+        self.update_ema(self._ema_beta())
+        self.step += 1
+        if config.ada == "ada" and self.step % ADA_INTERVAL == 0:
+            self._adapt(n)
+
+    def update_ema(self, beta: float) -> None:
+        """G_ema <- beta G_ema + (1 - beta) G; buffers are copied."""
+        with torch.no_grad():
+            ema, now = list(self.G_ema.parameters()), list(self.G.parameters())
+            torch._foreach_lerp_(ema, now, 1 - beta)
+            for to, source in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
+                to.copy_(source)
+
+    def measures(self) -> dict[str, float | None]:
+        """Means of MEASURES since they were last taken, None where nothing was measured."""
+        sums, counts = self.sums.tolist(), self.counts.tolist()
+        return {
+            name: (s / k if k else None)
+            for name, s, k in zip(MEASURES, sums, counts, strict=True)
+        }
+
+    def take_measures(self) -> dict[str, float | None]:
+        """`measures()`, and the next ones start anew."""
+        found = self.measures()
+        self.sums.zero_()
+        self.counts.zero_()
+        return found
+
+    @property
+    def strength(self) -> float:
+        """Probability of augmentation; waits for the device."""
+        return 0.0 if self.augment is None else float(self.augment.p)
+
+    # Parts
+
+    def _latents(self, n: int) -> Tensor:
+        return torch.randn(n, self.G.z_dim, device=self.device, generator=self.rng)
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        if self.augment is None:
+            return images
+        out: Tensor = self.augment(images, generator=self.rng)
+        return out
+
+    def _update(self, optimiser: torch.optim.Adam, parameters: list[nn.Parameter]) -> None:
+        for p in parameters:
+            if p.grad is not None:
+                torch.nan_to_num(p.grad, nan=0.0, posinf=1e5, neginf=-1e5, out=p.grad)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    def _ema_beta(self) -> float:
+        half_life = self.config.ema_half_life_steps
+        if self.config.ema_rampup > 0:
+            half_life = min(half_life, max((self.step + 1) * self.config.ema_rampup, 1e-8))
+        return float(0.5 ** (1 / half_life))
+
+    def _measure(self, name: str, value: Tensor) -> None:
+        at = MEASURES.index(name)
+        self.sums[at] += value.detach().float()
+        self.counts[at] += 1
+
+    def _sign(self, logits: Tensor) -> None:
+        sign = logits.detach().sign()
+        self._measure("sign_real", sign.mean())
+        self.signs[0] += sign.sum()
+        self.signs[1] += sign.numel()
+
+    def _adapt(self, batch: int) -> None:
+        """ADA (Karras 2020, section 2.1): p moves towards the target of mean sign D(real), within 0..ada_max."""
+        assert self.augment is not None
+        config = self.config
+        by = batch * ADA_INTERVAL / (config.ada_kimg * 1000)
+        direction = (self.signs[0] / self.signs[1] - config.ada_target).sign()
+        p: Tensor = self.augment.p  # type: ignore[assignment]
+        p.copy_((p + direction * by).clamp(0, config.ada_max))
+        self.signs.zero_()
