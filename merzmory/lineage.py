@@ -21,6 +21,7 @@ from merzmory.archive.sources.source import Source
 from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError
 from merzmory.gan import checkpoint, run
+from merzmory.gan.training import MACHINE_KEYS
 from merzmory.manifest import is_finished
 from merzmory.records import Photo
 from merzmory.workspace import Workspace
@@ -105,26 +106,31 @@ def dataset(config: Config, workspace: Workspace) -> Result:
 def training(config: Config, workspace: Workspace) -> Path:
     """The run's folder, named by all that shapes its weights: more steps continue it."""
     file = base(config, workspace)
-    shaping = {k: v for k, v in asdict(config.train).items() if k not in run.FREE_KEYS}
+    free = {"base", "steps", *MACHINE_KEYS}
+    shaping = {k: v for k, v in asdict(config.train).items() if k not in free}
     settings = {
         **shaping,
         "dataset": dataset(config, workspace).folder.name,
-        "base": run.file_digest(file) if file else "",
+        "base": _digest(file) if file else "",
     }
     return workspace.result("run", settings)
 
 
 def is_trained(config: Config, workspace: Workspace) -> bool:
-    """Whether the run has come as far as the config asks."""
+    """Whether the run has come as far as the config asks, and kept a snapshot there."""
     folder = training(config, workspace)
-    return folder.is_dir() and run.progress(folder) >= config.train.steps
+    if not (folder / run.RUN).is_file():
+        return False
+    return run.progress(folder)[0] >= config.train.steps and (
+        run.snapshot_path(folder, config.train.steps).is_file()
+    )
 
 
 def snapshot(config: Config, workspace: Workspace) -> Path:
     """The slim checkpoint at the config's last step."""
     if not is_trained(config, workspace):
         raise _not_yet("train")
-    return dict(run.snapshots(training(config, workspace)))[config.train.steps]
+    return run.snapshot_path(training(config, workspace), config.train.steps)
 
 
 def strip(config: Config, workspace: Workspace) -> Result:
@@ -209,7 +215,12 @@ def _music(config: Config) -> str:
         return "bed"
     if not music.is_file():
         raise ConfigError(f"There is no music file {music}: check film.music.")
-    return run.file_digest(music)
+    return _digest(music)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def _not_yet(step: str) -> MerzmoryError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -17,13 +17,13 @@ from merzmory.records import Announce, Progress, Sample
 def plan(
     *,
     network: Path,
-    which: str,
+    which: Literal["ema", "raw"],
     step: int | None,
     folder: Path,
     first_seed: int,
     count: int,
     psi: float,
-    noise: str,
+    noise: Literal["const", "random", "none"],
     device: str,
     settings: Mapping[str, Any],
     shard_size: int = 64,

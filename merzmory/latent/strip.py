@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -14,7 +14,10 @@ from merzmory.manifest import Work, lay_out
 from merzmory.records import Announce, Progress
 from merzmory.sheet import sheet
 
-NETWORKS = {"ema": "running average (G_ema)", "raw": "last step (G)"}
+NETWORKS: dict[Literal["ema", "raw"], str] = {
+    "ema": "running average (G_ema)",
+    "raw": "last step (G)",
+}
 
 
 def choose(steps: Sequence[int], columns: int) -> list[int]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from merzmory.gan import checkpoint, generate
@@ -49,7 +51,7 @@ def path(keyframes: NDArray[np.float64], frames: int, *, loop: bool = True) -> N
 def frames(
     *,
     network: Path,
-    which: str,
+    which: Literal["ema", "raw"],
     seeds: Sequence[int],
     count: int,
     psi: float,
@@ -62,7 +64,8 @@ def frames(
     writer that asks in order holds `2 * batch` pictures. Noise is constant: it would flicker.
     """
     generator = checkpoint.load_generator(network, which, device)
-    z = path(generate.latents(seeds, generator.z_dim).astype(np.float64), count)
+    keyframes = generate.latents(seeds, generator.z_dim).double().numpy()
+    z = torch.from_numpy(path(keyframes, count)).float()
     kept: dict[int, NDArray[np.uint8]] = {}
 
     def frame(number: int) -> NDArray[np.uint8]:

@@ -1,0 +1,44 @@
+"""The docs say what is true: files exist, commands exist, settings exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from merzmory import config
+from merzmory.pipeline import STEPS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOORS = {"run", "status", "config", "weights"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_and_settings_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for command in re.findall(r"`merzmory ([a-z]+)|^    merzmory ([a-z]+)", text, re.M):
+        assert "".join(command) in {*STEPS, *DOORS}
+    for setting in re.findall(r"--set ([a-z_.]+)=", text):
+        assert setting in config.known_keys()
+
+
+def test_the_readme_shows_every_step_and_both_commands() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for step in STEPS:
+        assert f"`merzmory {step} CONFIG`" in text
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in ("demo", "test"):
+        assert f"make {target}" in text
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+def test_the_build_machine_runs_the_readme_command() -> None:
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
