@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,21 @@ def _train(options: argparse.Namespace) -> None:
             raise EngineError(f"{options.config} cannot be read as TOML: {error}") from error
     changes = table | dict(_setting(text) for text in options.sets)
     if (options.run / runs.RUN).exists() and options.dataset is None:
-        training.resume(options.run, announce=_show, **changes)
+        training.resume(options.run, announce=_show, should_stop=_terminated(), **changes)
         return
     if options.dataset is None:
         raise EngineError(f"{options.run} is no run yet, start it with --dataset FOLDER")
     training.train(
         options.run, dataset=options.dataset, config=train_config(changes), base=options.base,
-        announce=_show,
+        announce=_show, should_stop=_terminated(),
     )  # fmt: skip
+
+
+def _terminated() -> Callable[[], bool]:
+    """Whether SIGTERM has come: a scheduler's stop ends at the step with a checkpoint."""
+    came: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    return lambda: bool(came)
 
 
 def _show(progress: Any) -> None:

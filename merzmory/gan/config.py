@@ -85,7 +85,9 @@ class TrainConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    base: str = "starter"  # which network to start from (resolved above the engine), "" = from scratch
+    base: str = (
+        "starter"  # which network to start from (resolved above the engine), "" = from scratch
+    )
     steps: int = 500  # steps
     batch: int = 16  # pictures a step
     seed: int = 0  # of initialisation, data order, latents, noise and augmentation
@@ -110,7 +112,9 @@ class TrainConfig:
     pl_decay: float = 0.01  # of the running mean path length
     pl_batch_shrink: int = 2  # path length uses batch / this
 
-    snapshots: tuple[int, ...] | None = None  # steps; None = 0, 1, 2, 5, 10, 20, 50 ... and the last
+    snapshots: tuple[int, ...] | None = (
+        None  # steps; None = 0, 1, 2, 5, 10, 20, 50 ... and the last
+    )
     preview_count: int = 16  # pictures on a preview sheet
     preview_seed: int = 0  # first of the preview's fixed seeds
     preview_psi: float = 1.0  # truncation of previews, 1 = none
@@ -122,7 +126,9 @@ class TrainConfig:
 
     device: str = "auto"  # auto = cuda, then mps, then cpu; or a torch device
     threads: int = 0  # CPU threads, 0 = torch's own choice
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the main losses; R1 and path length are fp32
+    precision: Literal["fp32", "bf16", "fp16"] = (
+        "fp32"  # of the main losses; R1 and path length are fp32
+    )
 
     # Architecture, only without a base (the resolution is the dataset's).
     z_dim: int = 512
@@ -133,13 +139,25 @@ class TrainConfig:
     mbstd_group: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("steps", "seed", "r1_interval", "pl_interval", "freeze_d", "preview_every_steps"):
+        for name in (
+            "steps",
+            "seed",
+            "r1_interval",
+            "pl_interval",
+            "freeze_d",
+            "preview_every_steps",
+        ):
             if getattr(self, name) < 0:
                 raise EngineError(f"{name} is {getattr(self, name)}, it must not be negative")
         for name in ("batch", "tick_steps", "keep_checkpoints", "preview_count", "pl_batch_shrink"):
             if getattr(self, name) < 1:
                 raise EngineError(f"{name} is {getattr(self, name)}, it must be at least 1")
-        for name in ("learning_rate", "ema_half_life_steps", "ada_kimg", "checkpoint_every_seconds"):
+        for name in (
+            "learning_rate",
+            "ema_half_life_steps",
+            "ada_kimg",
+            "checkpoint_every_seconds",
+        ):
             if not getattr(self, name) > 0:
                 raise EngineError(f"{name} is {getattr(self, name)}, it must be above 0")
         for name in ("ada_initial", "ada_max", "style_mixing", "pl_decay", "ada_target"):
@@ -155,9 +173,7 @@ class TrainConfig:
         if self.snapshots is not None:
             chosen = {s for s in self.snapshots if 0 <= s <= self.steps}
         else:
-            chosen = {
-                m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)
-            }
+            chosen = {m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)}
         return sorted({s for s in chosen if s <= self.steps} | {0, self.steps})
 
 

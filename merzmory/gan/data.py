@@ -25,7 +25,9 @@ from torch import Tensor
 from merzmory.gan.config import EngineError
 
 FORMAT = 1
-MEMORY_LIMIT = 8 * 2**30  # bytes of uint8 pixels held in memory; beyond it, pictures are read anew each time
+MEMORY_LIMIT = (
+    8 * 2**30
+)  # bytes of uint8 pixels held in memory; beyond it, pictures are read anew each time
 
 Indices = npt.NDArray[np.int64]
 

@@ -74,7 +74,8 @@ def synthesis(
     device = next(generator.parameters()).device
     rng = torch.Generator(device=device).manual_seed(noise_seed)
     done = [
-        to_uint8(generator.synthesis(part.to(device), noise, rng)) for part in ws.split(batch)
+        to_uint8(generator.synthesis(ws[at : at + batch].to(device), noise, rng))
+        for at in range(0, len(ws), batch)
     ]
     size = generator.resolution
     empty = np.zeros([0, size, size, generator.config.img_channels], np.uint8)
@@ -91,10 +92,7 @@ def images(
     batch: int = 8,
 ) -> Pixels:
     """Pictures of seeds, or of latents [N, z_dim], as uint8 [N, H, W, C]; psi 1 is no truncation."""
-    if isinstance(z_or_seeds, Tensor):
-        z = z_or_seeds
-    else:
-        z = latents(z_or_seeds, generator.z_dim)
+    z = z_or_seeds if isinstance(z_or_seeds, Tensor) else latents(z_or_seeds, generator.z_dim)
     ws = mapping(generator, z, psi, label=label)
     return synthesis(generator, ws, noise=noise, batch=batch)
 

@@ -164,9 +164,7 @@ class Generator(nn.Module):
         near = torch.lerp(self.mapping.w_avg, w, psi)[:, None]
         if cutoff is None or cutoff >= self.num_ws:
             return near.expand(-1, self.num_ws, -1)
-        return torch.cat(
-            [near.expand(-1, cutoff, -1), ws[:, cutoff:]], dim=1
-        )
+        return torch.cat([near.expand(-1, cutoff, -1), ws[:, cutoff:]], dim=1)
 
     def forward(
         self,
@@ -202,10 +200,9 @@ class DiscriminatorBlock(nn.Module):
     def forward(self, x: Tensor, img: Tensor | None) -> Tensor:
         if img is not None:
             x = self.fromrgb(img)
-        if not self.residual:
-            return self.conv1(self.conv0(x))  # type: ignore[no-any-return]
-        half = math.sqrt(0.5)  # keeps the variance of the sum
-        return self.skip(x, gain=half) + self.conv1(self.conv0(x), gain=half)  # type: ignore[no-any-return]
+        half = math.sqrt(0.5) if self.residual else 1.0  # keeps the variance of the sum
+        y: Tensor = self.conv1(self.conv0(x), gain=half)
+        return y + self.skip(x, gain=half) if self.residual else y
 
 
 class Epilogue(nn.Module):
@@ -222,10 +219,10 @@ class Epilogue(nn.Module):
     def forward(self, x: Tensor, cmap: Tensor | None) -> Tensor:
         if self.extra:
             x = ops.minibatch_std(x, self.group, self.extra)
-        x = self.out(self.fc(self.conv(x).flatten(1)))
+        y: Tensor = self.out(self.fc(self.conv(x).flatten(1)))
         if cmap is not None:  # projection, Miyato & Koyama 2018
-            x = (x * cmap).sum(dim=1, keepdim=True) / math.sqrt(self.cmap_dim)
-        return x
+            y = (y * cmap).sum(dim=1, keepdim=True) / math.sqrt(self.cmap_dim)
+        return y
 
 
 class Discriminator(nn.Module):

@@ -57,7 +57,8 @@ def setup_filter(
         f = f / f.sum()
     if flip:
         f = f.flip(list(range(f.ndim)))
-    return f * gain ** (f.ndim / 2)
+    out: Tensor = f * gain ** (f.ndim / 2)
+    return out
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
@@ -82,7 +83,11 @@ def _pad(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
 
 
 def _fir(
-    x: Tensor, taps: Tensor, up: tuple[int, int], down: tuple[int, int], pad: tuple[int, int, int, int]
+    x: Tensor,
+    taps: Tensor,
+    up: tuple[int, int],
+    down: tuple[int, int],
+    pad: tuple[int, int, int, int],
 ) -> Tensor:
     """One FIR pass as a depthwise strided or transposed convolution; `taps` [KH, KW] in convolution order.
 
@@ -177,7 +182,10 @@ def bias_act(
     gain: float | None = None,
     clamp: float | None = None,
 ) -> Tensor:
-    """clamp(gain * act(x + b)); `b` [x.shape[dim]]; `alpha` is lrelu's slope (0.2); `gain` None is the activation's own."""
+    """clamp(gain * act(x + b)).
+
+    `b` [x.shape[dim]]; `alpha` is lrelu's slope (0.2); `gain` None is the activation's own.
+    """
     function, default_gain = ACTIVATIONS[act]
     gain = default_gain if gain is None else gain
     if b is not None:
@@ -201,10 +209,11 @@ def conv2d_resample(
     flip_weight: bool = True,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Filtered upsampling, convolution with `w` [O, I, KH, KW], filtered downsampling, in the cheapest order.
+    """Filtered upsampling, convolution with `w` [O, I, KH, KW], filtered downsampling.
 
-    `padding` is on the upsampled grid, next to the FIR's own. `flip_weight` True correlates with `w` (as
-    torch does), False convolves. `bias` [O] is added by the convolution and needs up == 1 and a last step that is the convolution.
+    The order is the cheapest. `padding` is on the upsampled grid, next to the FIR's own.
+    `flip_weight` True correlates with `w` (as torch does), False convolves. `bias` [O] is added by the
+    convolution, so only where up == 1.
     """
     kh, kw = int(w.shape[2]), int(w.shape[3])
     fw, fh = _filter_size(f)
@@ -226,9 +235,7 @@ def conv2d_resample(
     if up == 1:
         return F.conv2d(upfirdn2d(x, f, padding=(px0, px1, py0, py1)), plain, bias, stride=down)
     if down == 1 and kh == kw == 1:  # 1x1 on the small grid
-        return upfirdn2d(
-            F.conv2d(x, plain), f, up=up, padding=(px0, px1, py0, py1), gain=up * up
-        )
+        return upfirdn2d(F.conv2d(x, plain), f, up=up, padding=(px0, px1, py0, py1), gain=up * up)
     # Transposed convolution is zero insertion padded by (K - 1, K - up) and convolved with w.
     transposed = (w.flip([2, 3]) if flip_weight else w).transpose(0, 1)
     y = F.conv_transpose2d(x, transposed, stride=up)
@@ -286,10 +293,12 @@ def modulated_conv2d(
 def minibatch_std(x: Tensor, group_size: int | None, num_channels: int = 1) -> Tensor:
     """Standard deviation over groups of the batch as `num_channels` extra channels (Karras 2017, section 3).
 
-    [N, C, H, W] -> [N, C + num_channels, H, W]; N must be divisible by min(group_size, N).
+    [N, C, H, W] -> [N, C + num_channels, H, W]; a group is the largest divisor of N up to `group_size`.
     """
     n, c, h, w = x.shape
     group = n if group_size is None else min(group_size, n)
+    while n % group:
+        group -= 1
     y = x.reshape(group, n // group, num_channels, c // num_channels, h, w)
     y = (y - y.mean(dim=0)).square().mean(dim=0)  # [N/G, F, C/F, H, W]
     y = (y + 1e-8).sqrt().mean(dim=[2, 3, 4])  # [N/G, F]

@@ -1,9 +1,9 @@
 """Full-state checkpoints: everything that the next step depends on.
 
-    networks.safetensors      G, G_ema, D (opens as a network file)
-    optimisers.safetensors    Adam's moments and step counts of G and D, by parameter name
-    running.safetensors       pl_mean, strength, measures since the last tick
-    state.json                step, data position, seed, threads, device; written last
+networks.safetensors      G, G_ema, D (opens as a network file)
+optimisers.safetensors    Adam's moments and step counts of G and D, by parameter name
+running.safetensors       pl_mean, strength, measures since the last tick
+state.json                step, data position, seed, threads, device; written last
 """
 
 from __future__ import annotations

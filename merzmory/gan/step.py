@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from merzmory.gan import loss
+from merzmory.gan.augment import AdaController, AugmentPipe
 from merzmory.gan.config import TrainConfig
 from merzmory.gan.layers import Noise
 from merzmory.gan.networks import Discriminator, Generator
 
-ADA_INTERVAL = 4  # steps between changes of the augmentation strength
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 MEASURES = ("loss_g", "loss_d_fake", "loss_d_real", "r1", "path_length", "sign_real", "sign_fake")
 
@@ -46,9 +46,9 @@ class TrainingState:
         config: TrainConfig,
         generator: Generator,
         discriminator: Discriminator,
-        augment: nn.Module | None = None,
+        augment: AugmentPipe | None = None,
     ) -> None:
-        """`augment` maps pictures to pictures, with a scalar buffer `p`; networks are on their device."""
+        """The networks (and `augment`) are on their device; D is frozen as the recipe says."""
         self.config = config
         self.G, self.D = generator.train(), discriminator.train()
         self.G_ema = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -60,9 +60,14 @@ class TrainingState:
         self.rng = torch.Generator(device=self.device)
         self.step = 0  # steps done
         self.pl_mean = torch.zeros([], device=self.device)
-        self.sums = torch.zeros(len(MEASURES), device=self.device)  # of MEASURES, since the last tick
+        self.sums = torch.zeros(
+            len(MEASURES), device=self.device
+        )  # of MEASURES, since the last tick
         self.counts = torch.zeros(len(MEASURES), device=self.device)
-        self.signs = torch.zeros(2, device=self.device)  # sum and number of D's signs on real pictures
+        self.signs = torch.zeros(
+            2, device=self.device
+        )  # sum and number of D's signs on real pictures
+        self.controller = AdaController(config.ada_target, config.ada_kimg, limit=config.ada_max)
         discriminator.freeze(config.freeze_d)
         self.g_params = [p for p in generator.parameters() if p.requires_grad]
         self.d_params = [p for p in discriminator.parameters() if p.requires_grad]
@@ -77,7 +82,7 @@ class TrainingState:
         fake = self.G.synthesis(ws, self.noise, self.rng, self.half)
         logits = self.D(self._augmented(fake), c, self.half)
         value = loss.generator_loss(logits)
-        value.backward()
+        _backward(value)
         self._measure("loss_g", value)
         self._measure("sign_fake", logits.detach().sign().mean())
         return value.detach()
@@ -89,22 +94,22 @@ class TrainingState:
         penalty, self.pl_mean = loss.path_length_penalty(
             lengths, self.pl_mean, self.config.pl_decay
         )
-        (penalty.mean() * (self.config.pl_weight * self.config.pl_interval)).backward()
+        _backward(penalty.mean() * (self.config.pl_weight * self.config.pl_interval))
         self._measure("path_length", lengths.detach().mean())
         return lengths.detach()
 
     def d_main(self, z: Tensor, real: Tensor, c_fake: Tensor | None, c: Tensor | None) -> Tensor:
         """Gradients of the discriminator's loss on generated and real pictures; returns the loss."""
         with torch.no_grad():
-            ws = loss.mixed_styles(self.G, z, c_fake, self.config.style_mixing, self.rng, track=True)
+            ws = loss.mixed_styles(
+                self.G, z, c_fake, self.config.style_mixing, self.rng, track=True
+            )
             fake = self.G.synthesis(ws, self.noise, self.rng, self.half)
-        fake_loss = loss.discriminator_fake_loss(
-            self.D(self._augmented(fake), c_fake, self.half)
-        )
-        fake_loss.backward()
+        fake_loss = loss.discriminator_fake_loss(self.D(self._augmented(fake), c_fake, self.half))
+        _backward(fake_loss)
         logits = self.D(self._augmented(real), c, self.half)
         real_loss = loss.discriminator_real_loss(logits)
-        real_loss.backward()
+        _backward(real_loss)
         self._measure("loss_d_fake", fake_loss)
         self._measure("loss_d_real", real_loss)
         self._sign(logits)
@@ -115,16 +120,14 @@ class TrainingState:
         penalty, logits = loss.r1_penalty(
             self.D, real, c, self._augmented if self.augment is not None else None
         )
-        (penalty.mean() * (self.gamma / 2 * self.config.r1_interval)).backward()
+        _backward(penalty.mean() * (self.gamma / 2 * self.config.r1_interval))
         self._measure("r1", penalty.detach().mean())
         self._sign(logits)
         return penalty.detach()
 
     # The step
 
-    def advance(
-        self, real: Tensor, c: Tensor | None = None, c_fake: Tensor | None = None
-    ) -> None:
+    def advance(self, real: Tensor, c: Tensor | None = None, c_fake: Tensor | None = None) -> None:
         """One step on a batch of real pictures [N, 3, H, W] in -1..1 with one-hot labels [N, c_dim].
 
         `c_fake` are labels for generated pictures, drawn like the real ones.
@@ -134,31 +137,34 @@ class TrainingState:
 
         self.D.requires_grad_(False)
         self.g_main(self._latents(n), c_fake)
-        self._update(self.g_opt, self.g_params)
+        self.update(self.g_opt, self.g_params)
         if config.pl_interval and self.step % config.pl_interval == 0:
             small = max(n // config.pl_batch_shrink, 1)
             pl_noise = torch.randn(small, *real.shape[1:], device=self.device, generator=self.rng)
             some = c_fake if c_fake is None else c_fake[:small]
             self.g_path_length(self._latents(small), some, pl_noise)
-            self._update(self.g_opt, self.g_params)
+            self.update(self.g_opt, self.g_params)
 
         for p in self.d_params:
             p.requires_grad_(True)
         self.d_main(self._latents(n), real, c_fake, c)
-        self._update(self.d_opt, self.d_params)
+        self.update(self.d_opt, self.d_params)
         if config.r1_interval and self.step % config.r1_interval == 0:
             self.d_r1(real, c)
-            self._update(self.d_opt, self.d_params)
+            self.update(self.d_opt, self.d_params)
 
-        self.update_ema(self._ema_beta())
+        self.update_ema(self.ema_beta())
         self.step += 1
-        if config.ada == "ada" and self.step % ADA_INTERVAL == 0:
-            self._adapt(n)
+        if self.augment is not None and config.ada == "ada" and self.controller.due(self.step):
+            mean_sign = self.signs[0] / self.signs[1]
+            self.augment.p.copy_(self.controller.next(self.augment.p, mean_sign, n))
+            self.signs.zero_()
 
     def update_ema(self, beta: float) -> None:
         """G_ema <- beta G_ema + (1 - beta) G; buffers are copied."""
         with torch.no_grad():
-            ema, now = list(self.G_ema.parameters()), list(self.G.parameters())
+            ema: list[Tensor] = list(self.G_ema.parameters())
+            now: list[Tensor] = list(self.G.parameters())
             torch._foreach_lerp_(ema, now, 1 - beta)
             for to, source in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
                 to.copy_(source)
@@ -167,8 +173,7 @@ class TrainingState:
         """Means of MEASURES since they were last taken, None where nothing was measured."""
         sums, counts = self.sums.tolist(), self.counts.tolist()
         return {
-            name: (s / k if k else None)
-            for name, s, k in zip(MEASURES, sums, counts, strict=True)
+            name: (s / k if k else None) for name, s, k in zip(MEASURES, sums, counts, strict=True)
         }
 
     def take_measures(self) -> dict[str, float | None]:
@@ -194,14 +199,16 @@ class TrainingState:
         out: Tensor = self.augment(images, generator=self.rng)
         return out
 
-    def _update(self, optimiser: torch.optim.Adam, parameters: list[nn.Parameter]) -> None:
+    def update(self, optimiser: torch.optim.Adam, parameters: list[nn.Parameter]) -> None:
+        """One optimiser update; a gradient that is not a number counts as 0, infinity as 1e5."""
         for p in parameters:
             if p.grad is not None:
                 torch.nan_to_num(p.grad, nan=0.0, posinf=1e5, neginf=-1e5, out=p.grad)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
-    def _ema_beta(self) -> float:
+    def ema_beta(self) -> float:
+        """Decay of one step: 0.5^(1 / half-life), the half-life ramped up where the recipe says so."""
         half_life = self.config.ema_half_life_steps
         if self.config.ema_rampup > 0:
             half_life = min(half_life, max((self.step + 1) * self.config.ema_rampup, 1e-8))
@@ -218,12 +225,6 @@ class TrainingState:
         self.signs[0] += sign.sum()
         self.signs[1] += sign.numel()
 
-    def _adapt(self, batch: int) -> None:
-        """ADA (Karras 2020, section 2.1): p moves towards the target of mean sign D(real), within 0..ada_max."""
-        assert self.augment is not None
-        config = self.config
-        by = batch * ADA_INTERVAL / (config.ada_kimg * 1000)
-        direction = (self.signs[0] / self.signs[1] - config.ada_target).sign()
-        p: Tensor = self.augment.p  # type: ignore[assignment]
-        p.copy_((p + direction * by).clamp(0, config.ada_max))
-        self.signs.zero_()
+
+def _backward(value: Tensor) -> None:
+    value.backward()  # type: ignore[no-untyped-call]

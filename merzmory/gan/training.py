@@ -154,9 +154,7 @@ class _Loop:
         runs.cut_back(self.run, state.step)
         self.strength = state.strength
         self._say("resumed" if resumed else "started")
-        if not resumed:
-            self._mark(snapshot=True)
-        elif state.step in marks and not runs.snapshot_path(self.run, state.step).exists():
+        if state.step in marks and not runs.snapshot_path(self.run, state.step).exists():
             self._mark(snapshot=True)
         with _deferred_interrupt() as interrupted:
             while state.step < config.steps:
