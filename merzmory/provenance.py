@@ -72,7 +72,7 @@ def save_png(image: Image.Image, path: Path, record: Mapping[str, Any]) -> None:
     info.add_itxt(_PNG_XMP, xmp(record).decode())
     info.add_itxt(_PNG_RECORD, _json(record))
     with storage_errors(path.parent):
-        image.save(path, format="PNG", pnginfo=info)
+        image.save(path, format="PNG", pnginfo=info, dpi=image.info.get("dpi"))
 
 
 def read_png(path: Path) -> dict[str, Any]:

@@ -7,10 +7,11 @@ draws ASCII and a few signs, and other letters are folded to those.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -164,6 +165,16 @@ def sheet(
                     fill=colours.ink if n == 0 else colours.quiet,
                 )
     return page
+
+
+def about(line: Mapping[str, Any]) -> str:
+    """The caption of a generated picture, from its manifest line: seed and psi; step."""
+    if "seed" not in line:
+        return str(line["file"])
+    first = f"seed {line['seed']}"
+    if line.get("psi") is not None:
+        first += f" · psi {line['psi']:g}"
+    return first if line.get("step") is None else f"{first}\nstep {line['step']}"
 
 
 def head_height(

@@ -19,7 +19,7 @@ from merzmory.archaeology.index import percentile, photo_search
 from merzmory.errors import FormatError
 from merzmory.manifest import Work, lay_out, read_manifest, read_settings
 from merzmory.records import Announce, Match, Progress
-from merzmory.sheet import sheet
+from merzmory.sheet import about, sheet
 
 SHEETS = "sheets"
 _ROWS = 8  # pictures a sheet
@@ -126,7 +126,7 @@ def _sheet(
     for picture in pictures:
         found = of.get(picture["file"], [])[:columns]
         rows.append([samples / picture["file"], *(dataset / line["file"] for line in found)])
-        captions.append([_about(picture), *(_near(line) for line in found)])
+        captions.append([about(picture), *(_near(line) for line in found)])
     return sheet(
         rows,
         tile=_TILE,
@@ -135,14 +135,6 @@ def _sheet(
         column_labels=("picture", *_LABELS[:columns]),
         captions=captions,
     )
-
-
-def _about(picture: Mapping[str, Any]) -> str:
-    """The caption of a picture: its seed and psi; its step."""
-    if "seed" not in picture:
-        return str(picture["file"])
-    first = f"seed {picture['seed']} · psi {picture.get('psi', 1):g}"
-    return first if picture.get("step") is None else f"{first}\nstep {picture['step']}"
 
 
 def _near(line: Mapping[str, Any]) -> str:
