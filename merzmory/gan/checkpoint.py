@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -56,8 +56,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         save_file(plain, aside, metadata=dict(metadata))
         with aside.open("rb+") as out:
+            _sort_metadata(out)
+            out.flush()
             os.fsync(out.fileno())
         aside.replace(path)
+
+
+def _sort_metadata(file: BinaryIO) -> None:
+    """Bring the header's metadata, which safetensors writes in random order, into one order, so that
+    equal contents are equal bytes. Layout: 8 bytes little-endian length, JSON of that length, data."""
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
+    metadata = dict(sorted(header.pop("__metadata__", {}).items()))
+    text = json.dumps(
+        {"__metadata__": metadata, **header}, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    if len(text) <= length:
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

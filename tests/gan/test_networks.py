@@ -64,7 +64,9 @@ def check(folder: Path, name: str, entry: dict[str, Any], io: dict[str, np.ndarr
         if "img_none" in io:
             assert error(G(z, c, noise="none"), io["img_none"]) < 2e-5
         if "img_wplus" in io:
-            assert error(G.synthesis(torch.from_numpy(io["wplus"]), "const"), io["img_wplus"]) < 2e-5
+            assert (
+                error(G.synthesis(torch.from_numpy(io["wplus"]), "const"), io["img_wplus"]) < 2e-5
+            )
         if "img_const_psi07" in io:
             both = torch.cat([img, G(z, c, 0.7, noise="const").flip([3])])
             assert error(D(both, torch.from_numpy(io["D_c"])), io["D_logits"]) < 5e-6

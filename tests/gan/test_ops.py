@@ -15,7 +15,12 @@ from merzmory.gan import ops
 DATA = Path(__file__).resolve().parents[1] / "data" / "refvec"
 CASES: list[dict[str, Any]] = json.loads((DATA / "ops.json").read_text(encoding="utf-8"))
 OURS = {
-    "upfirdn2d", "wrap", "bias_act", "conv2d_resample", "modulated_conv2d", "mbstd",
+    "upfirdn2d",
+    "wrap",
+    "bias_act",
+    "conv2d_resample",
+    "modulated_conv2d",
+    "mbstd",
 }  # the others belong to StyleGAN3
 WRAPPED = {
     "wrap.upsample2d": ops.upsample2d,
@@ -30,7 +35,9 @@ def numbers() -> dict[str, np.ndarray]:
         return {name: archive[name] for name in archive.files}
 
 
-def run(case: dict[str, Any], inputs: list[torch.Tensor], filters: dict[str, torch.Tensor]) -> torch.Tensor:
+def run(
+    case: dict[str, Any], inputs: list[torch.Tensor], filters: dict[str, torch.Tensor]
+) -> torch.Tensor:
     kwargs = dict(case["kwargs"])
     f = filters.get(kwargs.pop("filter", None) or "")
     kind = case["kind"]
