@@ -1,7 +1,7 @@
 """How a picture is enlarged: the engines, by name.
 
-lanczos     windowed sinc: invents nothing, needs nothing
-native      Real-ESRGAN networks of our own, with the official weights
+lanczos       windowed sinc: invents nothing, needs nothing
+realesrgan    Real-ESRGAN networks of our own, with the official weights
 """
 
 from __future__ import annotations
@@ -50,21 +50,21 @@ def _lanczos(scale: int, weights: Path | None, tile: int, device: str) -> Upscal
     return Lanczos(scale)
 
 
-def _native(scale: int, weights: Path | None, tile: int, device: str) -> Upscaler:
-    from merzmory.upscale.native import Native  # torch only where it is needed
+def _realesrgan(scale: int, weights: Path | None, tile: int, device: str) -> Upscaler:
+    from merzmory.upscale.network import NetworkUpscaler  # torch only where it is needed
 
     if weights is None:
         raise WeightsError(
-            "The upscaling engine native needs a Real-ESRGAN file: name one with "
+            "The upscaling engine realesrgan needs a Real-ESRGAN file: name one with "
             "--set upscale.weights=NAME, or choose --set upscale.engine=lanczos."
         )
-    return Native(weights, scale=scale, tile=tile, device=device)
+    return NetworkUpscaler(weights, scale=scale, tile=tile, device=device)
 
 
 # (scale, weights, tile in pixels of input, device) -> engine
 UPSCALERS: dict[str, Callable[[int, Path | None, int, str], Upscaler]] = {
     "lanczos": _lanczos,
-    "native": _native,
+    "realesrgan": _realesrgan,
 }
 
 

@@ -10,7 +10,7 @@ from skimage import data
 
 from merzmory.errors import ConfigError, WeightsError
 from merzmory.upscale.engines import UPSCALERS, Upscaler, engine, enlarge
-from merzmory.upscale.native import Native
+from merzmory.upscale.network import NetworkUpscaler
 from merzmory.upscale.realesrgan import RRDBNet, SRVGGNetCompact
 
 OFFICIAL = "weights/realesr-general-x4v3.from-ncnn-fp16.pth"
@@ -54,8 +54,8 @@ def test_tiled_equals_untiled(network, tmp_path):
     file = tmp_path / "net.pth"
     torch.save(network.state_dict(), file)
     image = noise(101, 75)  # odd: not a multiple of what folds
-    whole = Native(file, scale=network.scale, tile=512, device="cpu")(image)
-    pieces = Native(file, scale=network.scale, tile=24, device="cpu")(image)
+    whole = NetworkUpscaler(file, scale=network.scale, tile=512, device="cpu")(image)
+    pieces = NetworkUpscaler(file, scale=network.scale, tile=24, device="cpu")(image)
     assert whole.std() > 0
     assert np.abs(whole.astype(int) - pieces).max() <= 1
 
@@ -73,7 +73,7 @@ def test_a_deep_network_sees_next_to_nothing_beyond_its_overlap():
 
 
 def test_the_official_network(shared):
-    by = engine("native", weights=shared / OFFICIAL, device="cpu")
+    by = engine("realesrgan", weights=shared / OFFICIAL, device="cpu")
     truth = Image.fromarray(data.astronaut()).crop((180, 30, 372, 222))
     small = truth.resize((48, 48), Image.Resampling.LANCZOS)
     made = np.asarray(enlarge(small, by), float)
@@ -88,7 +88,7 @@ def test_the_official_network(shared):
     assert sharpness(made) > 1.1 * sharpness(smooth)
     assert psnr(made) > 22
     tiles = np.asarray(
-        enlarge(small, Native(shared / OFFICIAL, scale=4, tile=20, device="cpu")), float
+        enlarge(small, NetworkUpscaler(shared / OFFICIAL, scale=4, tile=20, device="cpu")), float
     )
     assert np.abs(made - tiles).max() <= 1
 
@@ -100,7 +100,7 @@ def test_alpha_is_kept(mode, weights):
     if mode == "P":
         picture = Image.fromarray(noise(12, 12)[..., 0]).convert("P")
         picture.info["transparency"] = 0
-    large = enlarge(picture.convert(mode), engine("native", weights=weights, device="cpu"))
+    large = enlarge(picture.convert(mode), engine("realesrgan", weights=weights, device="cpu"))
     assert (large.mode, large.size) == ("RGBA", (48, 48))
     if mode != "P":
         column = np.asarray(large)[:, 24, 3].astype(int)
@@ -126,6 +126,6 @@ def test_what_cannot_be_had_is_said(tmp_path):
     with pytest.raises(ConfigError, match="out of range"):
         engine("lanczos", scale=0)
     with pytest.raises(WeightsError, match="needs a Real-ESRGAN file"):
-        engine("native")
+        engine("realesrgan")
     with pytest.raises(WeightsError, match="no weights file"):
-        engine("native", weights=tmp_path / "none.pth")
+        engine("realesrgan", weights=tmp_path / "none.pth")

@@ -1,4 +1,4 @@
-"""The engine `native`: a Real-ESRGAN network over tiles, on whatever this machine has."""
+"""The engine `realesrgan`: a network of ours with the official weights, over tiles."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from merzmory.upscale.engines import TILE, Picture, resized
 from merzmory.upscale.tiling import tiled
 
 
-class Native:
+class NetworkUpscaler:
     """A network from `weights`; where its own factor is not `scale`, lanczos does the rest.
 
     On CUDA it runs in half precision, elsewhere in float32.
     """
 
-    name = "native"
+    name = "realesrgan"
 
     def __init__(
         self, weights: Path, *, scale: int = 4, tile: int = TILE, device: str = "auto"
