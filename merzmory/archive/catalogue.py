@@ -1,0 +1,384 @@
+"""The catalogue: what is known of every file of an archive, and why it is kept or not.
+
+Assets are what was measured of a picture's bytes, locations are the files that hold them, and
+decisions are appended, never changed. The state of a file is read from these three.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from merzmory.archive import tables as t
+from merzmory.archive.assets import (
+    DUPLICATE,
+    KEPT,
+    READ,
+    VERDICTS,
+    Asset,
+    Decision,
+    Location,
+    Row,
+)
+from merzmory.archive.database import Database
+from merzmory.errors import ArchiveError
+from merzmory.records import Photo
+
+T = TypeVar("T")
+_BATCH = 500  # rows a statement, below SQLite's limit of variables
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalogue knows of a location: enough to leave an unchanged file closed."""
+
+    bytes: int
+    mtime_ns: int
+    verdict: str
+    hashed: bool
+    algorithm: int | None  # version of the measures of its asset
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A walk over the archive: `shards` of files to look into."""
+
+    id: int
+    shards: int
+    files: int
+
+
+class Catalogue:
+    """One archive's catalogue, in SQLite at a path, or at any SQLAlchemy URL."""
+
+    def __init__(self, place: Path | str) -> None:
+        """Open the catalogue, making or migrating it.
+
+        Raises:
+            FormatError: it is damaged, or newer than this version.
+            StorageError: it cannot be written.
+        """
+        self._database = Database(place)
+
+    # what the archive holds
+
+    def keepers(self, ruling: str | None = None) -> list[Photo]:
+        """The photographs that are kept, oldest first; under `ruling`, or else the latest one.
+
+        Raises:
+            ArchiveError: `ruling` has not been made yet.
+        """
+        with self._database.reading() as connection:
+            assets = {asset.sha256: asset for asset in _assets(connection)}
+            rows = list(_rows(connection, self._ruling(connection, ruling), assets))
+        found = []
+        for row in rows:
+            if row.verdict == KEPT and row.sha256:
+                found.append(
+                    Photo(
+                        row.sha256, row.path, row.width, row.height, row.taken, row.place,
+                        assets[row.sha256].faces,
+                    )
+                )  # fmt: skip
+        return sorted(found, key=lambda p: (p.taken or "9999", p.path, p.id))
+
+    def rows(self, ruling: str | None = None) -> list[Row]:
+        """One row for each regular file under the root, by path.
+
+        Raises:
+            ArchiveError: `ruling` has not been made yet.
+        """
+        with self._database.reading() as connection:
+            assets = {asset.sha256: asset for asset in _assets(connection)}
+            return list(_rows(connection, self._ruling(connection, ruling), assets))
+
+    def counts(self, ruling: str | None = None) -> dict[str, int]:
+        """How many files have each of the five verdicts; they add up to `len(rows())`."""
+        counted = dict.fromkeys(VERDICTS, 0)
+        for row in self.rows(ruling):
+            counted[row.verdict] += 1
+        return counted
+
+    def assets(self) -> list[Asset]:
+        """The pictures that were read and are still there, by sha256."""
+        with self._database.reading() as connection:
+            present = set(
+                connection.scalars(
+                    select(t.location.c.sha256).where(t.location.c.missing_since.is_(None))
+                )
+            )
+            return [a for a in _assets(connection) if a.verdict == READ and a.sha256 in present]
+
+    # ingest
+
+    def known(self) -> dict[str, Known]:
+        """Every location ever seen."""
+        wanted = select(
+            t.location.c.path,
+            t.location.c.bytes,
+            t.location.c.mtime_ns,
+            t.location.c.verdict,
+            t.location.c.sha256.is_not(None),
+            t.asset.c.algorithm,
+            t.location.c.missing_since.is_not(None),
+        ).outerjoin_from(t.location, t.asset, t.asset.c.sha256 == t.location.c.sha256)
+        with self._database.reading() as connection:
+            return {os.fsdecode(row[0]): Known(*row[1:]) for row in connection.execute(wanted)}
+
+    def open_scan(
+        self,
+        digest: str,
+        todo: Sequence[str],
+        *,
+        shard_size: int,
+        gone: Iterable[str] = (),
+        back: Iterable[str] = (),
+    ) -> Scan:
+        """Lay `todo` out in shards; an unfinished scan of the same state is taken up instead.
+
+        `gone` are known files that are no longer there, `back` those that are there again.
+        """
+        with self._database.writing() as connection:
+            last = connection.execute(select(t.scan).order_by(t.scan.c.id.desc()).limit(1)).first()
+            if last is not None and last.finished is None and last.digest == digest:
+                return Scan(last.id, last.shards, last.files)
+            connection.execute(delete(t.pending))
+            for paths, when in ((gone, _now()), (back, None)):
+                change = (
+                    update(t.location)
+                    .where(t.location.c.path == bindparam("file"))
+                    .values(missing_since=when)
+                )
+                for batch in _batches({"file": os.fsencode(path)} for path in paths):
+                    connection.execute(change, batch)
+            shards = -(-len(todo) // shard_size)
+            number = connection.execute(
+                insert(t.scan).values(
+                    digest=digest, shards=shards, files=len(todo), started=_now(),
+                    finished=None if todo else _now(),
+                )
+            ).inserted_primary_key  # fmt: skip
+            assert number is not None
+            for batch in _batches(
+                {"scan": number[0], "path": os.fsencode(path), "shard": index // shard_size}
+                for index, path in enumerate(todo)
+            ):
+                connection.execute(insert(t.pending), batch)
+            return Scan(number[0], shards, len(todo))
+
+    def shard(self, scan: Scan, index: int) -> list[str]:
+        """The files of a shard, by path; none where it has been recorded."""
+        wanted = select(t.pending.c.path).where(
+            t.pending.c.scan == scan.id, t.pending.c.shard == index
+        )
+        with self._database.reading() as connection:
+            return sorted(os.fsdecode(path) for path in connection.scalars(wanted))
+
+    def left(self, scan: Scan) -> int:
+        """How many files of the scan have not been looked into."""
+        wanted = select(func.count()).where(t.pending.c.scan == scan.id)
+        with self._database.reading() as connection:
+            return int(connection.scalar(wanted) or 0)
+
+    def measured(self, shas: Iterable[str], algorithm: int) -> dict[str, Asset]:
+        """Those of `shas` that were measured by this version, wherever the file lay then."""
+        found = {}
+        with self._database.reading() as connection:
+            for batch in _batches(shas):
+                wanted = select(t.asset).where(
+                    t.asset.c.sha256.in_(batch), t.asset.c.algorithm == algorithm
+                )
+                for row in connection.execute(wanted).mappings():
+                    found[row["sha256"]] = _asset(row)
+        return found
+
+    def record(
+        self,
+        scan: Scan,
+        index: int,
+        *,
+        assets: Iterable[Asset],
+        locations: Iterable[Location],
+        gone: Iterable[str],
+        algorithm: int,
+    ) -> None:
+        """Write what a shard found, in one transaction, and that it is done."""
+        now = _now()
+        with self._database.writing() as connection:
+            upsert = _upsert(connection)
+            for batch in _batches(
+                {**asdict(asset), "faces": json.dumps(asset.faces), "algorithm": algorithm}
+                for asset in assets
+            ):
+                upsert(t.asset, batch, keep=())
+            for batch in _batches(
+                {
+                    **asdict(place), "path": os.fsencode(place.path),
+                    "first_seen": now, "missing_since": None,
+                }
+                for place in locations
+            ):  # fmt: skip
+                upsert(t.location, batch, keep=("first_seen",))
+            for path in gone:
+                connection.execute(
+                    update(t.location)
+                    .where(t.location.c.path == os.fsencode(path))
+                    .values(missing_since=now)
+                )
+            connection.execute(
+                delete(t.pending).where(t.pending.c.scan == scan.id, t.pending.c.shard == index)
+            )
+
+    def close_scan(self, scan: Scan) -> None:
+        """Say that every shard of the scan is recorded."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(t.scan)
+                .where(t.scan.c.id == scan.id, t.scan.c.finished.is_(None))
+                .values(finished=_now())
+            )
+
+    # culling
+
+    def ruled_over(self, ruling: str) -> str | None:
+        """The digest of the pictures that `ruling` was last made over; None if never."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(t.ruling.c.pictures).where(t.ruling.c.id == ruling))
+
+    def is_latest(self, ruling: str) -> bool:
+        """Whether `ruling` is the one that speaks where none is named."""
+        with self._database.reading() as connection:
+            return self._ruling(connection, None) == ruling
+
+    def decide(
+        self,
+        ruling: str,
+        settings: Mapping[str, Any],
+        pictures: str,
+        decisions: Iterable[Decision],
+    ) -> int:
+        """Append the decisions that differ from the standing ones; the number appended."""
+        now = _now()
+        with self._database.writing() as connection:
+            standing = _standing(connection, ruling)
+            fresh = [d for d in decisions if standing.get(d.sha256, _kept(d.sha256)) != d]
+            for batch in _batches({**asdict(d), "ruling": ruling, "at": now} for d in fresh):
+                connection.execute(insert(t.decision), batch)
+            row = {"id": ruling, "settings": json.dumps(settings, sort_keys=True)}
+            _upsert(connection)(t.ruling, [{**row, "pictures": pictures, "at": now}], keep=())
+        return len(fresh)
+
+    def _ruling(self, connection: Connection, wanted: str | None) -> str | None:
+        if wanted is None:
+            latest = select(t.ruling.c.id).order_by(t.ruling.c.at.desc()).limit(1)
+            return connection.scalar(latest)
+        if connection.scalar(select(t.ruling.c.id).where(t.ruling.c.id == wanted)) is None:
+            raise ArchiveError(
+                "The archive has not been culled with these thresholds yet: run `merzmory cull` "
+                "with the same config first."
+            )
+        return wanted
+
+
+def _rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]) -> Iterator[Row]:
+    """Each present file with its verdict: ingest's, then exact copies, then the ruling's."""
+    wanted = (
+        select(t.location).where(t.location.c.missing_since.is_(None)).order_by(t.location.c.path)
+    )
+    places = [
+        Location(
+            os.fsdecode(row["path"]), row["bytes"], row["mtime_ns"],
+            row["sha256"], row["verdict"], row["reason"],
+        )
+        for row in connection.execute(wanted).mappings()
+    ]  # fmt: skip
+    firsts: dict[str, Location] = {}  # the oldest file of each picture, then the first by name
+    for place in sorted(places, key=lambda p: (p.mtime_ns, p.path)):
+        if place.sha256:
+            firsts.setdefault(place.sha256, place)
+    standing = _standing(connection, ruling) if ruling else {}
+    unruled = "It is sound." if ruling else "It was read; nothing has been culled yet."
+    for place in places:
+        asset = assets.get(place.sha256 or "")
+        verdict, reason = place.verdict, place.reason
+        if verdict == READ and place.sha256:
+            first, said = firsts[place.sha256], standing.get(place.sha256)
+            verdict, reason = (said.verdict, said.reason) if said else (KEPT, unruled)
+            if first is not place:
+                verdict, reason = DUPLICATE, f"It holds the same bytes as {first.path}."
+            elif said and said.kept in firsts:
+                reason = reason.replace("{kept}", firsts[said.kept].path)
+        yield Row(
+            place.path, place.sha256, verdict, reason,
+            asset.taken if asset else None, _place(asset),
+            asset.width if asset else 0, asset.height if asset else 0, place.bytes,
+        )  # fmt: skip
+
+
+def _place(asset: Asset | None) -> tuple[float, float] | None:
+    if asset is None or asset.latitude is None or asset.longitude is None:
+        return None
+    return asset.latitude, asset.longitude
+
+
+def _standing(connection: Connection, ruling: str) -> dict[str, Decision]:
+    """The last decision on each asset under `ruling`."""
+    names = [field.name for field in fields(Decision)]
+    wanted = (
+        select(*(t.decision.c[name] for name in names))
+        .where(t.decision.c.ruling == ruling)
+        .order_by(t.decision.c.id)
+    )
+    return {row.sha256: Decision(*row) for row in connection.execute(wanted)}
+
+
+def _kept(sha256: str) -> Decision:
+    return Decision(sha256, "", KEPT, "It is sound.")
+
+
+def _assets(connection: Connection) -> Iterator[Asset]:
+    for row in connection.execute(select(t.asset).order_by(t.asset.c.sha256)).mappings():
+        yield _asset(row)
+
+
+def _asset(row: Any) -> Asset:
+    values = {key: value for key, value in row.items() if key != "algorithm"}
+    boxes: list[list[int]] = json.loads(values.pop("faces"))
+    return Asset(**values, faces=tuple((b[0], b[1], b[2], b[3]) for b in boxes))
+
+
+def _upsert(connection: Connection) -> Callable[..., None]:
+    """`upsert(table, rows, keep=columns that stay)`, in the words of the database at hand."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+
+    def upsert(table: Table, rows: list[dict[str, Any]], *, keep: Sequence[str]) -> None:
+        statement = dialect.insert(table)
+        keys = [column.name for column in table.primary_key]
+        changed = {
+            column.name: statement.excluded[column.name]
+            for column in table.columns
+            if column.name not in {*keys, *keep}
+        }
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+    return upsert
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    source = iter(items)
+    while batch := list(islice(source, _BATCH)):
+        yield batch
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,174 @@
+"""One file of the archive: its bytes are read once, hashed, and decoded once at about 1000 pixels.
+
+Everything that culling and cropping need is measured on that one small picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import imagehash
+import numpy as np
+
+from merzmory import decode
+from merzmory.archive import metadata, people, quality
+from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
+
+ALGORITHM = 1  # version of all measures: a new one decodes every picture again
+LOOK_AT = 1000  # pixels of the longer side at which a photograph is measured
+_IN_MEMORY = 128 * 2**20  # bytes: larger files are hashed and decoded from disk
+
+PICTURES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp",
+        ".gif", ".avif", ".heic", ".heif", ".hif", ".ppm", ".pgm",
+    }
+)  # fmt: skip
+_RAW = frozenset(
+    {
+        ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos",
+        ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf",
+        ".srw", ".x3f",
+    }
+)  # fmt: skip
+_FILMS = frozenset(
+    {
+        ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".mpeg", ".mts", ".webm", ".wmv",
+    }
+)  # fmt: skip
+_UNFINISHED = frozenset(
+    {
+        ".crdownload", ".download", ".icloud", ".part", ".partial", ".temp", ".tmp",
+    }
+)  # fmt: skip
+_PACKED = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip"})
+_HEADS = (
+    b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open file: where it lies, and its content's hash where the bytes were wanted."""
+
+    location: Location
+    data: bytes | None = None  # None: read it from the path
+
+
+def may_hold_a_picture(path: str) -> bool:
+    """Whether a file's name, or else its first bytes, say it is a picture."""
+    name = os.path.basename(path).lower()  # noqa: PTH119  (called for every file)
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    if name.startswith("._") or suffix in _RAW | _FILMS | _UNFINISHED | _PACKED:
+        return False
+    return suffix in PICTURES or _looks_like_a_picture(path)
+
+
+def hold(path: str) -> Held | None:
+    """Look at a file: skip it, or read and hash it. None where it is gone, or no file any more."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+
+    def said(verdict: str, reason: str = "", sha256: str | None = None) -> Location:
+        return Location(path, status.st_size, status.st_mtime_ns, sha256, verdict, reason)
+
+    sentence = _not_a_picture(path)
+    if sentence:
+        return Held(said(SKIPPED, sentence))
+    try:
+        with Path(path).open("rb") as file:
+            if status.st_size > _IN_MEMORY:
+                return Held(said(READ, sha256=hashlib.file_digest(file, "sha256").hexdigest()))
+            data = file.read()
+    except OSError as error:
+        return Held(said(ERROR, f"It cannot be opened ({error.strerror})."))
+    return Held(said(READ, sha256=hashlib.sha256(data).hexdigest()), data)
+
+
+def measure(held: Held) -> Asset:
+    """What there is to know of a picture that was held; damage becomes its verdict and reason."""
+    location = held.location
+    sha256 = location.sha256 or ""
+    try:
+        if held.data is not None:
+            return _measured(io.BytesIO(held.data), sha256, location.bytes)
+        with Path(location.path).open("rb") as file:
+            return _measured(file, sha256, location.bytes)
+    except decode.PictureError as error:
+        return Asset(sha256, location.bytes, error.verdict, str(error))
+    except decode.DAMAGE:
+        return Asset(sha256, location.bytes, ERROR, "It is damaged: it cannot be measured.")
+
+
+def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
+    with decode.opened(file) as picture:
+        found = metadata.read(picture)  # before decoding: Pillow turns a TIFF and drops its tags
+        kind = picture.format or ""
+        small, (width, height) = decode.developed(picture, longest=LOOK_AT)
+    grey = small.convert("L")
+    pixels = np.asarray(grey)
+    judged = quality.measure(pixels)
+    scale = max(width, height) / max(small.size)
+    return Asset(
+        sha256=sha256,
+        bytes=size,
+        format=kind,
+        width=width,
+        height=height,
+        taken=found.taken,
+        latitude=found.place[0] if found.place else None,
+        longitude=found.place[1] if found.place else None,
+        camera=found.camera,
+        phash64=str(imagehash.phash(grey, hash_size=8)),
+        phash256=str(imagehash.phash(grey, hash_size=16)),
+        blur=judged.blur,
+        detail=judged.detail,
+        dark=judged.dark,
+        light=judged.light,
+        faces=tuple(
+            (
+                max(0, round(x0 * scale)), max(0, round(y0 * scale)),
+                min(width, round(x1 * scale)), min(height, round(y1 * scale)),
+            )
+            for x0, y0, x1, y1 in people.faces(pixels)
+        ),
+    )  # fmt: skip
+
+
+def _not_a_picture(path: str) -> str | None:
+    """The sentence for a file that is left closed; None for one that may hold a picture."""
+    name = os.path.basename(path).lower()  # noqa: PTH119
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    if name.startswith("._"):
+        return "It holds macOS's notes about another file, not a picture."
+    if suffix in _UNFINISHED:
+        return "It is an unfinished download."
+    if suffix in _RAW:
+        return "It is a RAW file, which is not read here: export it as JPEG or TIFF."
+    if suffix in _PACKED:
+        return "It is a packed archive: unpack it into a folder to have its photographs read."
+    if suffix in _FILMS:
+        return "It is a film, not a photograph."
+    if suffix not in PICTURES and not _looks_like_a_picture(path):
+        return "It is not a picture."
+    return None
+
+
+def _looks_like_a_picture(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(32)
+    except OSError:
+        return False
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return head.startswith(_HEADS) or webp or decode.is_heic(head)

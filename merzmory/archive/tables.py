@@ -1,0 +1,89 @@
+"""The catalogue's tables, as `catalogue.py` asks them; `migrations/` makes and changes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+
+HEAD = "0001"  # the newest migration
+
+metadata = MetaData()
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("taken", Text),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("camera", Text),
+    Column("phash64", Text, nullable=False),
+    Column("phash256", Text, nullable=False),
+    Column("blur", Float, nullable=False),
+    Column("detail", Float, nullable=False),
+    Column("dark", Float, nullable=False),
+    Column("light", Float, nullable=False),
+    Column("faces", Text, nullable=False),  # JSON list of boxes
+    Column("algorithm", Integer, nullable=False),
+)
+
+location = Table(
+    "location",
+    metadata,
+    Column("path", LargeBinary, primary_key=True),  # the file system's bytes, whatever they spell
+    Column("bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("sha256", Text),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("first_seen", Text, nullable=False),
+    Column("missing_since", Text),
+)
+
+scan = Table(
+    "scan",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),  # of every path, size and time that was found
+    Column("shards", Integer, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("finished", Text),
+)
+
+pending = Table(
+    "pending",
+    metadata,
+    Column("scan", Integer, primary_key=True),
+    Column("path", LargeBinary, primary_key=True),
+    Column("shard", Integer, nullable=False),
+)
+
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("id", Text, primary_key=True),  # digest of the thresholds
+    Column("settings", Text, nullable=False),  # JSON
+    Column("pictures", Text, nullable=False),  # digest of the assets it was made over
+    Column("at", Text, nullable=False),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ruling", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("value", Float),
+    Column("threshold", Float),
+    Column("kept", Text),
+    Column("at", Text, nullable=False),
+)

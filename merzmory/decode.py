@@ -1,0 +1,252 @@
+"""A picture file as people see it: upright, in sRGB, without alpha, eight bits a channel.
+
+Every photograph is opened here and read-only. What cannot be opened becomes one sentence.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from merzmory.errors import ArchiveError
+
+# the formats that are opened (MPO by way of JPEG); never EPS, which would start another program
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
+# what Pillow and its plug-ins raise on files that are broken in one of many ways
+DAMAGE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+_MAX_SIDE = 65_535  # pixels: the longest side a JPEG can state
+_ORIENTATION = 0x0112  # EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# a panorama of 100 megapixels is a photograph; twice Pillow's limit still raises
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class PictureError(ArchiveError):
+    """A file that gives no picture. `verdict` is "error", or "skipped" where it is not at fault."""
+
+    def __init__(self, sentence: str, verdict: str = "error") -> None:
+        self.verdict = verdict
+        super().__init__(sentence)
+
+
+@functools.cache
+def reads_heic() -> bool:
+    """Whether HEIC can be read: pillow-heif is there (the extra `heic`)."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
+
+
+def is_heic(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (12 or more) is HEIC or HEIF."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
+@contextmanager
+def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
+    """The picture file, opened read-only; its pixels are not decoded yet.
+
+    Raises:
+        PictureError: it is empty, no picture, too large, or of a format that is not read here.
+    """
+    stream = source.open("rb") if isinstance(source, Path) else source
+    try:
+        head = stream.read(32)
+        stream.seek(0)
+        if not head:
+            raise PictureError("The file is empty.")
+        Image.init()
+        formats = tuple(name for name in FORMATS if name in Image.OPEN)
+        if is_heic(head):
+            if not reads_heic():
+                raise PictureError(
+                    'It is a HEIC photograph: install the extra with pip install "merzmory[heic]" '
+                    "and run the command again.",
+                    "skipped",
+                )
+            formats = ("HEIF",)
+        with in_words():
+            picture = Image.open(stream, formats=formats)
+        if max(picture.size) > _MAX_SIDE:
+            raise PictureError(
+                f"It says it is {picture.width} x {picture.height} pixels, which is more than "
+                f"{_MAX_SIDE} a side: save a smaller copy."
+            )
+        with picture:
+            yield picture
+    finally:
+        if isinstance(source, Path):
+            stream.close()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn what Pillow raises on a damaged file into one sentence.
+
+    Raises:
+        PictureError: the file is damaged.
+    """
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            "It says it has more than 178 megapixels, which is the limit: save a smaller copy."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise PictureError("It is named like a picture but holds none that can be read.") from error
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise PictureError(f"It cannot be read ({error.strerror}).") from error
+        if isinstance(error, MemoryError):
+            raise PictureError("It is too large for this machine's memory.") from error
+        text = str(error).lower()
+        if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError):
+            raise PictureError("It is cut off: the file ends before the picture does.") from error
+        raise PictureError("It is damaged: its pixels cannot be decoded.") from error
+
+
+def upright_srgb(source: Path | BinaryIO, *, longest: int | None = None) -> Image.Image:
+    """The photograph upright, RGB in sRGB, alpha laid on white, 8 bits a channel.
+
+    `longest` reduces the longer side to at most that many pixels, decoding a JPEG at a fraction
+    of its size (DCT scaling); nothing is ever enlarged.
+
+    Raises:
+        PictureError: the file is no picture, or is damaged.
+    """
+    with opened(source) as picture:
+        return developed(picture, longest=longest)[0]
+
+
+def developed(
+    picture: Image.Image, *, longest: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """An opened picture as `upright_srgb` gives it, and its full upright size (width, height).
+
+    Raises:
+        PictureError: the pixels are damaged.
+    """
+    with in_words():
+        stored = picture.size
+        # TIFF is turned by Pillow, and HEIC by its plug-in, while the pixels load
+        turned = 1 if picture.format in {"TIFF", "HEIF"} else orientation(picture)
+        if longest and picture.format in {"JPEG", "MPO"}:
+            scale = max(1, max(stored) // longest)
+            picture.draft(None, (max(1, stored[0] // scale), max(1, stored[1] // scale)))
+        picture.load()
+        full = picture.size if picture.format in {"TIFF", "HEIF"} else stored
+        small = picture
+        if longest and max(picture.size) > longest and picture.mode[0] not in "P1IF":
+            small = _reduced(picture, longest)
+        image = srgb(small, picture.info.get("icc_profile"))
+        if longest and max(image.size) > longest:
+            image = _reduced(image, longest)
+        if turned in _TURNS:
+            image = image.transpose(_TURNS[turned])
+        return image, (full[::-1] if turned >= 5 else full)
+
+
+def orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where it is missing or nonsense."""
+    try:
+        value = int(picture.getexif().get(_ORIENTATION, 1))
+    except DAMAGE:
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def srgb(picture: Image.Image, profile: bytes | None = None) -> Image.Image:
+    """Pixels of any mode as 8-bit sRGB; `profile` is the ICC profile they are in."""
+    if picture.mode.startswith(("I", "F")):
+        picture = _eight_bits(picture)
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        opaque = srgb(rgba.convert("RGB"), profile)
+        white = Image.new("RGB", rgba.size, "white")
+        white.paste(opaque, mask=rgba.getchannel("A"))
+        return white
+    if picture.mode in {"1", "P"}:
+        picture = picture.convert("RGB")
+    if picture.mode == "LAB":
+        return _transformed(picture, None) or picture.getchannel(0).convert("RGB")
+    if profile and picture.mode in {"RGB", "CMYK", "L"}:
+        converted = _transformed(picture, profile)
+        if converted is not None:
+            return converted
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _reduced(picture: Image.Image, longest: int) -> Image.Image:
+    """`picture` with its longer side at `longest` pixels."""
+    scale = longest / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """16-bit, 32-bit and float grey, scaled rather than clipped to white."""
+    grey = np.asarray(picture).astype(np.float64)
+    grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
+    peak = float(grey.max(initial=0.0))
+    if picture.mode.startswith("I;16"):
+        white = 65_535.0
+    elif picture.mode == "F":
+        white = next((w for w in (1.0, 255.0, 65_535.0) if peak <= w), peak)
+    else:
+        white = next((w for w in (255.0, 65_535.0) if peak <= w), peak)
+    return Image.fromarray(np.clip(grey * (255.0 / white), 0, 255).round().astype(np.uint8))
+
+
+@functools.lru_cache(maxsize=32)
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From `profile` to sRGB; None where it is broken, not for `mode`, or sRGB itself."""
+    try:
+        if profile is None:
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        else:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(source):
+                return None
+        return ImageCms.buildTransform(
+            source, ImageCms.createProfile("sRGB"), mode, "RGB",
+            flags=ImageCms.Flags.NOCACHE,  # a transform without cache may be used by many threads
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
+
+
+def _transformed(picture: Image.Image, profile: bytes | None) -> Image.Image | None:
+    transform = _transform(profile, picture.mode)
+    if transform is None:
+        return None
+    try:
+        return ImageCms.applyTransform(picture, transform)
+    except (ImageCms.PyCMSError, ValueError):
+        return None
