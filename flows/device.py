@@ -1,0 +1,57 @@
+"""One training at a time on a device, machine-wide: two would starve each other of memory."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from merzmory.records import Announce, Progress, silent
+
+_LOOK_AGAIN_SECONDS = 1.0
+
+
+def named(device: str) -> str:
+    """The one name of a device: "auto" and "cuda" become what torch would take."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else ""
+        device = device or ("mps" if torch.backends.mps.is_available() else "cpu")
+    return "cuda:0" if device == "cuda" else device
+
+
+@contextmanager
+def one_training(device: str, announce: Announce = silent) -> Iterator[None]:
+    """Hold `device` for a training; while another training holds it, wait and announce that."""
+    name = named(device)
+    lock = _lock(name)
+    while True:
+        try:
+            lock.acquire(timeout=_LOOK_AGAIN_SECONDS)
+            break
+        except Timeout:
+            note = f"another training is using the {name}; this one starts when it ends"
+            announce(Progress("train", 0, 0, note=note))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock(name: str) -> FileLock:
+    slug = re.sub(r"[^\w-]+", "-", name)
+    folder = Path(tempfile.gettempdir())
+    lock = FileLock(folder / f"merzmory-{slug}.lock", mode=0o666)
+    try:
+        with lock.acquire(timeout=0):
+            return lock
+    except Timeout:
+        return lock
+    except OSError:  # another person's file that this one may not open: each waits for their own
+        return FileLock(folder / f"merzmory-{getpass.getuser()}-{slug}.lock")

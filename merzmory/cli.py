@@ -1,0 +1,309 @@
+"""The command line: `merzmory run CONFIG`, one command a step, `status`, `config`, `weights`.
+
+Nothing heavy is imported before a command runs, so `merzmory --help` is there at once. This door
+turns errors into one sentence: exit code 2 for what a person can mend, 1 for what nobody expected
+(its traceback is in the log file), 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from merzmory.errors import MerzmoryError, StorageError, storage_sentence
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from merzmory.config import Config
+    from merzmory.workspace import Workspace
+
+# The pipeline's steps in a photographer's words; a test compares the names with the pipeline's.
+STEPS = {
+    "ingest": "Read the photographs into the catalogue.",
+    "cull": "Set doubles, blurred and too small ones aside, with reasons; nothing is deleted.",
+    "build": "Cut the training squares.",
+    "train": "Fine-tune the base on the squares; goes on from its checkpoint.",
+    "strip": "Lay the same seeds side by side at step after step.",
+    "sample": "Make pictures.",
+    "match": "Lay the nearest photographs beside every picture.",
+    "upscale": "Enlarge the pictures.",
+    "walk": "Film a loop through the memory.",
+    "film": "Cut the pictures into a film with music.",
+    "publish": "Hang the gallery.",
+}
+
+ConfigArgument = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A TOML file, or the name of a config: demo.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Lay a setting over the config; repeatable."),
+]
+OutputsOption = Annotated[
+    Path | None, typer.Option("--outputs", help="Where results lie, if not where the demo's do.")
+]
+
+app = typer.Typer(
+    name="merzmory",
+    help="Train a generator on your own photographs, and explore what the machine remembers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+weights_app = typer.Typer(help="Bases and networks: what is here, and what may be sold.")
+app.add_typer(weights_app, name="weights")
+
+
+def main() -> None:
+    """The console script."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal stops the work like Ctrl-C
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    app(prog_name="merzmory")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"merzmory {version('merzmory')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _merzmory(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel="The story")
+def run(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show Prefect's log.")] = False,
+) -> None:
+    """Tell the whole story: from the photographs to the gallery and the film."""
+    with _door() as door:
+        made, workspace = door.open(config, set_)
+        from merzmory.terminal import Board, human_time
+
+        began = time.monotonic()
+        with Board() as board:
+            board.say(f"MERZmory · {made.name} · everything lies in {workspace.experiment}")
+            from flows.here import run_story
+
+            run_story(
+                config, set_ or [], workspace.prefect, board,
+                console=board.console if verbose else None,
+                starting=lambda: board.begin("server", "Opening the workshop"),
+            )  # fmt: skip
+        from merzmory.status import ending
+
+        for line in ending(config, set_ or [], made, human_time(time.monotonic() - began)):
+            typer.echo(line)
+
+
+def _step_command(name: str) -> Callable[..., None]:
+    def command(config: ConfigArgument, set_: SetOption = None) -> None:
+        with _door() as door:
+            made, workspace = door.open(config, set_)
+            from flows.device import one_training
+            from merzmory.manifest import do
+            from merzmory.pipeline import STEPS as PIPELINE
+            from merzmory.terminal import Board
+
+            step = PIPELINE[name]
+            with Board() as board:
+                board.begin(name, step.title)
+                work = step.plan(made, workspace)
+                alone = name == "train" and work.shards > 0
+                with (
+                    one_training(made.train.device, board.announce)
+                    if alone
+                    else contextlib.nullcontext()
+                ):
+                    folder = do(work, board.announce)
+                board.end(found=work.shards == 0)
+            typer.echo(f"  {folder}")
+
+    return command
+
+
+for _name, _line in STEPS.items():
+    app.command(_name, help=_line, rich_help_panel="One step")(_step_command(_name))
+
+
+@app.command(rich_help_panel="Look")
+def status(
+    config: Annotated[str | None, typer.Argument(metavar="[CONFIG]")] = None,
+    set_: SetOption = None,
+) -> None:
+    """Show what is finished and what is not, where it lies, and how large it is."""
+    with _door() as door:
+        from merzmory.config import load
+        from merzmory.status import experiment_lines, overview_lines
+
+        made = load(config or "demo", set_ or [])
+        door.place = made.outputs
+        lines = experiment_lines(made) if config else overview_lines(made.outputs)
+        for line in lines:
+            typer.echo(line)
+
+
+@app.command("config", rich_help_panel="Look")
+def config_(config: ConfigArgument, set_: SetOption = None) -> None:
+    """Print every setting with its value, as a TOML file."""
+    with _door():
+        from merzmory.config import load
+
+        typer.echo(load(config, set_ or []).toml(), nl=False)
+
+
+@weights_app.callback(invoke_without_command=True)
+def _weights(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        weights_list()
+
+
+@weights_app.command("list")
+def weights_list(outputs: OutputsOption = None) -> None:
+    """What the ledger knows, what is here, and what may be sold."""
+    with _door() as door:
+        from merzmory import weights
+
+        for line in weights.status(door.cache(outputs)):
+            typer.echo(line)
+
+
+@weights_app.command("import")
+def weights_import(name: str, file: Path, outputs: OutputsOption = None) -> None:
+    """Check a file that you downloaded, and keep it as NAME."""
+    with _door() as door:
+        from merzmory import weights
+
+        typer.echo(f"  {weights.import_file(name, file.expanduser(), door.cache(outputs))}")
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    name: str,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="I have read the licence and accept it.")
+    ] = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Download NAME from its publisher: the only command that reaches the network."""
+    with _door() as door:
+        from merzmory import weights
+        from merzmory.terminal import Board
+
+        cache = door.cache(outputs)
+        with Board() as board:
+            board.begin("fetch", f"Fetching {name}")
+            path = weights.fetch(name, cache, accept_licence, board.announce)
+            board.end(found=False)
+        typer.echo(f"  {path}")
+
+
+class _Door:
+    """One command at work: where it writes, and where its log file lies."""
+
+    def __init__(self) -> None:
+        self.place = Path()
+        self.log: Path | None = None
+
+    def open(self, config: str, overrides: list[str] | None) -> tuple[Config, Workspace]:
+        """The config and a workspace that can be written."""
+        from merzmory.config import load
+
+        made = load(config, overrides or [])
+        self.place = made.outputs
+        workspace = made.workspace()
+        workspace.prepare()
+        try:
+            workspace.experiment.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                storage_sentence(error, workspace.experiment) or str(error)
+            ) from error
+        self._log_to(workspace.experiment / "merzmory.log")
+        return made, workspace
+
+    def cache(self, outputs: Path | None) -> Path:
+        """The folder of weights."""
+        from merzmory.config import load
+
+        made = load("demo", [f"outputs={outputs}"] if outputs else [])
+        self.place = made.outputs
+        return made.workspace().weights
+
+    def _log_to(self, path: Path) -> None:
+        self.log = path
+        handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        logging.captureWarnings(True)
+        for name in ("merzmory", "py.warnings"):
+            logging.getLogger(name).addHandler(handler)
+            logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger("merzmory.cli").info("%s", _command_line())
+
+
+@contextlib.contextmanager
+def _door() -> Iterator[_Door]:
+    door = _Door()
+    try:
+        yield door
+    except KeyboardInterrupt:
+        _leave(
+            "\nStopped. Everything finished is kept; the same command goes on:\n\n"
+            f"    {_command_line()}\n", 130,
+        )  # fmt: skip
+    except MerzmoryError as error:
+        _leave(str(error), 2)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last door: what nobody expected gets a sentence
+        sentence = storage_sentence(error, door.place) if isinstance(error, OSError) else None
+        if sentence:
+            _leave(sentence, 2)
+        _leave(
+            f"Something went wrong that should not have ({type(error).__name__}: {error}). What is "
+            f"finished is kept; please report it with the file {_write_down(door.log)}.", 1,
+        )  # fmt: skip
+
+
+def _leave(sentence: str, code: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code)
+
+
+def _write_down(log: Path | None) -> Path:
+    """Put the traceback that is being handled into the log file; where it is."""
+    if log is None:
+        log = Path(tempfile.gettempdir()) / "merzmory.log"
+        logging.getLogger("merzmory").addHandler(logging.FileHandler(log, encoding="utf-8"))
+    logging.getLogger("merzmory.cli").exception("unexpected")
+    return log
+
+
+def _command_line() -> str:
+    return shlex.join(["merzmory", *sys.argv[1:]])

@@ -1,0 +1,110 @@
+"""Where the work stands, as lines for the terminal: what is finished, where, how large, what next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merzmory.errors import MerzmoryError
+from merzmory.terminal import human_size
+
+if TYPE_CHECKING:
+    from merzmory.config import Config
+
+_MORE_STEPS = 4000
+
+
+def ending(argument: str, overrides: Sequence[str], config: Config, took: str) -> Iterator[str]:
+    """What the story made, where it lies, and the next command."""
+    from merzmory.pipeline import summary
+
+    made = summary(config, config.workspace())
+    widest = max((len(title) for title, _ in made), default=0)
+    yield f"\n  Done in {took}. To look at:\n"
+    for title, path in made:
+        yield f"    {title:<{widest}}  {path}"
+    said, words = "Let it forget more (it goes on from here):", list(overrides)
+    if config.archive.folder is None:
+        said = "Now with your own photographs (they are only read, never changed):"
+        words += ["archive.folder=~/Pictures", "train.steps=500"]
+    else:
+        steps = max(_MORE_STEPS, 2 * config.train.steps)
+        words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
+        words.append(f"train.steps={steps}")
+    settings = " ".join(f"--set {_quoted(word)}" for word in words)
+    yield f"\n  {said}\n\n    merzmory run {shlex.quote(argument)} {settings}\n"
+
+
+def experiment_lines(config: Config) -> Iterator[str]:
+    """Each step of one experiment: finished, begun or waiting; and the server."""
+    from merzmory.pipeline import STORY
+
+    workspace = config.workspace()
+    yield f"{config.name}, in {workspace.experiment}"
+    if not workspace.outputs.is_dir():
+        yield f"  nothing yet: merzmory run {config.name}"
+        return
+    for step in STORY:
+        try:
+            work = step.plan(config, workspace)
+        except MerzmoryError as error:
+            # A step before it is missing: that one said so in its own line already.
+            waits = type(error) is MerzmoryError
+            yield f"  {'-':>2} {step.title:<41} {'waits' if waits else error}"
+            continue
+        if work.shards == 0:
+            yield f"  ok {step.title:<41} {work.folder} ({human_size(_size(work.folder))})"
+        else:
+            yield f"  {'..':>2} {step.title:<41} {_begun(step.name, work.folder, config)}"
+    yield _server(workspace.prefect)
+
+
+def overview_lines(outputs: Path) -> Iterator[str]:
+    """Every experiment under `outputs`, its results and their sizes; and the server."""
+    from merzmory.workspace import Workspace
+
+    if not outputs.is_dir():
+        yield f"Nothing yet in {outputs}: merzmory run demo"
+        return
+    shared = {"archives": "catalogues of the photographs", "weights": "bases and networks"}
+    for folder in sorted(p for p in outputs.iterdir() if p.is_dir() and p.name != "prefect"):
+        if folder.name in shared:
+            yield f"{folder} ({shared[folder.name]}, {human_size(_size(folder))})"
+            continue
+        yield f"{folder} ({human_size(_size(folder))})"
+        for result in Workspace(outputs, folder.name).results():
+            yield f"  ok {result.name} ({human_size(_size(result))})"
+        for part in sorted(folder.glob("*.part")):
+            yield f"  .. {part.name} (unfinished; the same command goes on with it)"
+    yield _server(outputs / "prefect")
+
+
+def _begun(step: str, folder: Path, config: Config) -> str:
+    if step == "train" and folder.is_dir():
+        from merzmory.gan import run
+
+        return f"{run.progress(folder)} of {config.train.steps} steps ({folder})"
+    part = folder.with_name(folder.name + ".part")
+    return f"begun ({part})" if part.is_dir() else "to do"
+
+
+def _server(home: Path) -> str:
+    from flows.presence import living
+    from flows.server import find
+
+    url = find(home)
+    if url is None:
+        return "No run at the moment; the Prefect server is not running."
+    users = living(home)
+    return f"Prefect server: {url.removesuffix('/api')} ({users} run{'s' * (users != 1)} at the moment)"
+
+
+def _size(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def _quoted(word: str) -> str:
+    """`word` for a shell, with a leading ~ left to it: archive.folder=~/Pictures."""
+    return word if word.startswith("archive.folder=~/") and " " not in word else shlex.quote(word)
