@@ -132,21 +132,23 @@ def in_words() -> Iterator[None]:
         raise PictureError("It is damaged: its pixels cannot be decoded.") from error
 
 
-def upright_srgb(source: Path | BinaryIO, *, longest: int | None = None) -> Image.Image:
+def upright_srgb(
+    source: Path | BinaryIO, *, longest: int | None = None, shortest: int | None = None
+) -> Image.Image:
     """The photograph upright, RGB in sRGB, alpha laid on white, 8 bits a channel.
 
-    `longest` reduces the longer side to at most that many pixels, decoding a JPEG at a fraction
-    of its size (DCT scaling); nothing is ever enlarged.
+    `longest` reduces the longer side to at most that many pixels; `shortest` lets a JPEG be decoded
+    at 1/2, 1/4 or 1/8 as long as its shorter side keeps that many. Nothing is ever enlarged.
 
     Raises:
         PictureError: the file is no picture, or is damaged.
     """
     with opened(source) as picture:
-        return developed(picture, longest=longest)[0]
+        return developed(picture, longest=longest, shortest=shortest)[0]
 
 
 def developed(
-    picture: Image.Image, *, longest: int | None = None
+    picture: Image.Image, *, longest: int | None = None, shortest: int | None = None
 ) -> tuple[Image.Image, tuple[int, int]]:
     """An opened picture as `upright_srgb` gives it, and its full upright size (width, height).
 
@@ -157,8 +159,10 @@ def developed(
         stored = picture.size
         # TIFF is turned by Pillow, and HEIC by its plug-in, while the pixels load
         turned = 1 if picture.format in {"TIFF", "HEIF"} else orientation(picture)
-        if longest and picture.format in {"JPEG", "MPO"}:
-            scale = max(1, max(stored) // longest)
+        if picture.format in {"JPEG", "MPO"}:  # DCT scaling: the inverse transform gives fewer
+            scales = [max(stored) // longest] if longest else []
+            scales += [min(stored) // shortest] if shortest else []
+            scale = max(1, min(scales, default=1))
             picture.draft(None, (max(1, stored[0] // scale), max(1, stored[1] // scale)))
         picture.load()
         full = picture.size if picture.format in {"TIFF", "HEIF"} else stored
