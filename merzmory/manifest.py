@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -28,11 +29,13 @@ _SHARDS = "shards"
 
 Settings = Mapping[str, Any]
 
+_beginning = threading.Lock()  # two shards of one step may open its part at the same moment
+
 
 def digest(settings: Settings) -> str:
     """Eight hex digits that name `settings`: equal settings, equal name."""
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(_bytes(text)).hexdigest()[:8]
 
 
 def write_aside(path: Path, data: bytes) -> None:
@@ -88,7 +91,7 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
     """
     path = folder / MANIFEST
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     except (OSError, ValueError) as error:
         raise FormatError(
             f"{path} is missing or damaged: move {folder} away and run the command again."
@@ -130,12 +133,12 @@ class Part:
             indent=1, sort_keys=True, ensure_ascii=False,
         )  # fmt: skip
         path = self.folder / SETTINGS
-        with storage_errors(folder.parent):
-            if self.folder.exists() and not (path.is_file() and path.read_text("utf-8") == text):
+        with storage_errors(folder.parent), _beginning:
+            if self.folder.exists() and not (path.is_file() and path.read_bytes() == _bytes(text)):
                 shutil.rmtree(self.folder)
             (self.folder / _SHARDS).mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                write_aside(path, text.encode())
+                write_aside(path, _bytes(text))
 
     def has_shard(self, index: int) -> bool:
         """Whether shard `index` is whole."""
@@ -225,15 +228,20 @@ def lay_out(
 
 def _lines(part: Path) -> Iterator[dict[str, Any]]:
     for shard in sorted((part / _SHARDS).glob("*.jsonl")):
-        for line in shard.read_text("utf-8").splitlines():
+        for line in filter(None, shard.read_text("utf-8").split("\n")):
             yield json.loads(line)
 
 
 def _jsonl(lines: Iterable[Any]) -> bytes:
     return b"".join(
-        json.dumps(_plain(line), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        _bytes(json.dumps(_plain(line), sort_keys=True, ensure_ascii=False)) + b"\n"
         for line in lines
     )
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; of a file name that is none, the stray bytes as JSON escapes, which read back equal."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any) -> Any:
