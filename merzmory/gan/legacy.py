@@ -41,7 +41,10 @@ def read(path: Path) -> Foreign:
     Raises:
         EngineError: not there, damaged, hostile, StyleGAN3, or no StyleGAN2 network.
     """
-    value, budget = read_file(path)
+    return _foreign(path, *read_file(path))
+
+
+def _foreign(path: Path, value: Any, budget: Budget) -> Foreign:
     try:
         if version := _stylegan3(value):
             raise EngineError(f"StyleGAN3 networks cannot be opened yet, and this is a {version}")
@@ -87,7 +90,7 @@ def inspect(path: Path) -> dict[str, Any]:
     StyleGAN3 is named here although it cannot be opened.
     """
     about: dict[str, Any] = {"file": path.name}
-    value, _ = read_file(path)
+    value, budget = read_file(path)
     try:
         version = _stylegan3(value)
     except DAMAGE as error:
@@ -95,8 +98,7 @@ def inspect(path: Path) -> dict[str, Any]:
     if version:
         notes = {"why": "StyleGAN3 networks cannot be opened yet"}
         return {"kind": version, **about, "bytes": path.stat().st_size, "can": [], "notes": notes}
-    del value
-    foreign = read(path)
+    foreign = _foreign(path, value, budget)
     _assembled(path, foreign)
     config, names = foreign.config, [n for n in NAMES if n in foreign.states]
     can = ["sample", "walk", "explore", "project"] if {"G", "G_ema"} & set(names) else []
@@ -134,6 +136,8 @@ def _states(value: Any, budget: Budget) -> tuple[str, dict[str, State], Hints]:
     networks = {n: value[n] for n in NAMES if isinstance(value.get(n), Thing)} if value else {}
     if not networks:
         raise EngineError("it holds no network")
+    if networks.get("G") is networks.get("G_ema"):  # one object under two names
+        networks.pop("G", None)
     states = {name: _flatten(thing, budget) for name, thing in networks.items()}
     return "stylegan2-ada-pytorch", states, _hints(networks)
 
@@ -148,7 +152,7 @@ def _tensorflow(value: Any, budget: Budget) -> tuple[dict[str, State], Hints]:
     states = {
         name: legacy_tf.generator(network, budget)
         for name, network in (("G", g), ("G_ema", g_ema))
-        if network
+        if network and (name == "G_ema" or network is not g_ema)
     }
     if d:
         states["D"] = legacy_tf.discriminator(d, budget)

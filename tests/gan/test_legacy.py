@@ -163,6 +163,12 @@ def test_every_protocol(networks: dict[str, nn.Module], tmp_path: Path, protocol
     assert same(loaded["G_ema"], networks["G_ema"])
 
 
+def test_one_object_under_two_names(networks: dict[str, nn.Module], tmp_path: Path) -> None:
+    generator = persistent(networks["G_ema"], "Generator")
+    (tmp_path / "net.pkl").write_bytes(pickle.dumps({"G": generator, "G_ema": generator}))
+    assert list(legacy.load(tmp_path / "net.pkl")) == ["G_ema"]
+
+
 def test_channels_last_weights_and_a_network_alone(
     networks: dict[str, nn.Module], tmp_path: Path
 ) -> None:
