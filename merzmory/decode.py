@@ -41,6 +41,8 @@ _TURNS = {
 
 # a panorama of 100 megapixels is a photograph; twice Pillow's limit still raises
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# what a damaged file means is said in its own sentence
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class PictureError(ArchiveError):
