@@ -52,12 +52,13 @@ def encode(
     audio: Path | None,
     record: Mapping[str, Any],
     announce: Announce = silent,
+    step: str = "film",
 ) -> None:
     """Write `path` (H.264, yuv420p, AAC): `frames` frames, each `frame(i)` uint8 [H, W, 3].
 
     H and W are even. `frame` is asked in order, each index once. Sound that is too short is
     looped, sound that is too long is cut, and both are faded. Equal input gives an equal file.
-    The film is written aside and renamed; it carries `record` (`provenance.read_mp4`).
+    `step` names the announcements. The film is written aside and renamed; it carries `record` (`provenance.read_mp4`).
 
     Raises:
         ConfigError: `audio` holds no sound, or the frames have odd sizes.
@@ -77,7 +78,7 @@ def encode(
         if index != last[0]:
             last[:] = [index, frame(index)]
             if index % max(1, frames // 100) == 0:
-                announce(Progress("film", index, frames, "frames"))
+                announce(Progress(step, index, frames, "frames"))
         return last[1]
 
     # half a frame more: moviepy counts int(duration * fps) frames, and 299.99 would be 299
@@ -97,7 +98,7 @@ def encode(
             _close(source)
         aside.unlink(missing_ok=True)
         temporary.unlink(missing_ok=True)
-    announce(Progress("film", frames, frames, "frames"))
+    announce(Progress(step, frames, frames, "frames"))
 
 
 def samples(path: Path, rate: int, seconds: float) -> NDArray[np.float32]:

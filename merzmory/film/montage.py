@@ -98,7 +98,7 @@ def walk_film(
                 _poster(part, picture)
             return picture
 
-        _film(part, enlarged, frames, fps, music, (seed, beats.BPM), announce)
+        _film(part, enlarged, frames, fps, music, (seed, beats.BPM), announce, "walk")
         return [{"file": _FILM, **asdict(Shot("walk", 0.0, frames / fps))}]
 
     return lay_out("walk", folder, settings, 1, make)
@@ -131,11 +131,12 @@ def _film(
     music: Path | None,
     bed: tuple[int, float],
     announce: Announce,
+    step: str = "film",
 ) -> None:
     """Write the film with `music`, or with a bed of (seed, beats a minute)."""
     wav = part / "bed.wav"
     if music is None:
-        announce(Progress("film", 0, frames, "frames", "playing the music"))
+        announce(Progress(step, 0, frames, "frames", "playing the music"))
         seed, bpm = bed
         beats.write_wav(wav, beats.bed(frames / fps, seed, _RATE, bpm=bpm), _RATE)
     record = {"frames": frames, "fps": fps, "music": "bed" if music is None else "own"}
@@ -147,6 +148,7 @@ def _film(
         audio=wav if music is None else music,
         record=record,
         announce=announce,
+        step=step,
     )
     wav.unlink(missing_ok=True)
 

@@ -156,7 +156,7 @@ def test_keys_turn_the_pictures(visitor: Visitor) -> None:
     visitor.page.keyboard.press("Escape")
     visitor.page.wait_for_function("!document.querySelector('#viewer').open")
     assert "#picture-1" not in visitor.page.url
-    assert visitor.see("document.activeElement.dataset.number") == "1"
+    visitor.page.wait_for_function("document.activeElement.dataset.number === '1'")
     assert visitor.wrong == []
 
 
