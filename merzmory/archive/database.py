@@ -34,7 +34,13 @@ class Database:
         self.place = place
         if isinstance(place, Path):
             with storage_errors(place.parent):
-                place.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                except (FileExistsError, NotADirectoryError) as error:
+                    raise StorageError(
+                        f"{place.parent} is a file, not a folder: move it away, or choose another "
+                        "place with --set outputs=FOLDER."
+                    ) from error
             self.engine = _sqlite(URL.create("sqlite", database=str(place)))
         elif place.startswith("sqlite"):
             self.engine = _sqlite(place)

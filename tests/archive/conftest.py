@@ -1,17 +1,14 @@
-"""A sample archive that was cut and read once, and helpers to make photographs."""
+"""A sample archive that was cut once, and photographs made up from numbers."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from merzmory.archive import ingest
-from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.sample import SampleSource
-from merzmory.manifest import Work
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +20,20 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleSource:
 
 
 @pytest.fixture(scope="session")
-def picture() -> Image.Image:
-    """A picture with something to see everywhere: smooth shapes and fine noise, 96 x 64."""
-    return noise(96, 64, 0)
+def pictures() -> Callable[[int], Image.Image]:
+    """Pictures by number, 96 x 64, unlike each other: smooth shapes under fine noise."""
+
+    def make(seed: int) -> Image.Image:
+        dice = np.random.default_rng(seed)
+        coarse = Image.fromarray(dice.integers(0, 256, (6, 8, 3), np.uint8))
+        smooth = np.asarray(coarse.resize((96, 64), Image.Resampling.BICUBIC), np.int16)
+        fine = dice.integers(-20, 21, (64, 96, 3))
+        return Image.fromarray(np.clip(smooth + fine, 0, 255).astype(np.uint8))
+
+    return make
 
 
-def noise(width: int, height: int, seed: int) -> Image.Image:
-    dice = np.random.default_rng(seed)
-    coarse = Image.fromarray(dice.integers(0, 256, (6, 8, 3), np.uint8))
-    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)
-    fine = dice.integers(-20, 21, (height, width, 3))
-    return Image.fromarray(np.clip(smooth + fine, 0, 255).astype(np.uint8))
-
-
-def reading(folder: Path, archive: Path, shard_size: int = 4) -> Work:
-    return ingest.plan(source=FolderSource(folder), archive=archive, shard_size=shard_size)
+@pytest.fixture(scope="session")
+def picture(pictures: Callable[[int], Image.Image]) -> Image.Image:
+    """One of them."""
+    return pictures(0)

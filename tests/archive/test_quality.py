@@ -1,0 +1,84 @@
+"""Blur, exposure and faces are measured as people see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from merzmory import decode
+from merzmory.archive import people, quality
+from merzmory.archive.sources.sample import SampleSource
+
+
+def _grey(picture: Image.Image) -> quality.Grey:
+    return np.asarray(picture.convert("L"))
+
+
+def test_blur_of_both_kinds_is_seen(sample: SampleSource) -> None:
+    moved = np.zeros((15, 15), np.float32)
+    moved[7] = 1 / 15
+    for file in list(sample.files())[:60:6]:
+        if "shaken" in file.path:
+            continue
+        picture = decode.upright_srgb(Path(file.path))
+        sharp = quality.measure(_grey(picture))
+        soft = quality.measure(_grey(picture.filter(ImageFilter.GaussianBlur(4))))
+        motion = quality.measure(np.asarray(cv2.filter2D(_grey(picture), -1, moved), np.uint8))
+        assert soft.blur > sharp.blur + 0.15 and motion.blur > sharp.blur + 0.1
+        assert soft.detail < sharp.detail / 5
+        assert soft.blur > 0.62 and soft.detail < 60  # as the defaults call blurred
+        assert sharp.blur < 0.62 or sharp.detail > 60
+
+
+def test_bokeh_is_not_blurred(pictures: Callable[[int], Image.Image]) -> None:
+    subject = pictures(1).resize((100, 100))
+    scene = pictures(2).resize((400, 400)).filter(ImageFilter.GaussianBlur(8))
+    scene.paste(subject, (150, 150))
+    assert quality.measure(_grey(scene)).detail > 60
+
+
+def test_exposure_counts_clipped_pixels() -> None:
+    half = np.full((100, 100), 128, np.uint8)
+    half[:50] = 0
+    found = quality.measure(half)
+    assert (found.dark, found.light) == (0.5, 0.0)
+    assert quality.measure(np.full((9, 9), 255, np.uint8)).light == 1.0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 2), (3, 700)])
+def test_any_size_can_be_measured(shape: tuple[int, int]) -> None:
+    found = quality.measure(np.arange(np.prod(shape)).reshape(shape).astype(np.uint8))
+    assert 0 <= found.blur <= 1 and found.detail >= 0
+    assert people.faces(np.zeros(shape, np.uint8)) == []
+
+
+def test_a_flat_picture_is_blurred() -> None:
+    found = quality.measure(np.full((64, 64), 90, np.uint8))
+    assert (found.blur, found.detail) == (1.0, 0.0)
+
+
+def test_a_face_is_found_where_it_is() -> None:
+    import skimage
+
+    if not people.can_find_faces():
+        pytest.skip("this OpenCV has no cascades")
+    path = Path(skimage.__file__).parent / "data" / "astronaut.png"
+    grey = _grey(Image.open(path))
+    ((x0, y0, x1, y1),) = people.faces(grey)
+    assert x0 < 225 < x1 and y0 < 115 < y1 and x1 - x0 < 200
+    assert people.faces(grey) == people.faces(grey)
+    large = np.asarray(cv2.resize(grey, None, fx=3, fy=3), np.uint8)
+    ((a0, b0, a1, b1),) = people.faces(large)  # found at its own size
+    assert np.allclose((a0 / 3, b0 / 3, a1 / 3, b1 / 3), (x0, y0, x1, y1), atol=12)
+
+
+def test_without_a_cascade_there_are_no_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    monkeypatch.setattr(people, "_own", type(people._own)())
+    assert not people.can_find_faces()
+    assert people.faces(np.zeros((100, 100), np.uint8)) == []
