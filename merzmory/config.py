@@ -123,7 +123,9 @@ class Gallery(_Section):
 
     title: str = "Memories of a machine"
     subtitle: str = ""
+    photographer: str = ""  # whose photographs the machine remembers
     show_originals: bool = True  # lay the nearest photographs beside the pictures
+    noindex: bool = True  # ask search engines to stay away
 
 
 class Config(_Section):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from merzmory import provenance
 from merzmory.gan import checkpoint, generate
+from merzmory.gan.training import choose_device
 from merzmory.manifest import Work, lay_out
 from merzmory.records import Announce, Progress, Sample
 
@@ -37,7 +38,7 @@ def plan(
     shards = [seeds[i : i + shard_size] for i in range(0, count, shard_size)]
 
     def make(part: Path, index: int, announce: Announce) -> Iterable[Sample]:
-        generator = checkpoint.load_generator(network, which, device)
+        generator = checkpoint.load_generator(network, which, choose_device(device))
         lines = []
         for seed in shards[index]:
             picture = generate.images(generator, [seed], psi=psi, noise=noise)[0]

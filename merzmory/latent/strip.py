@@ -10,6 +10,7 @@ from PIL import Image
 
 from merzmory import provenance
 from merzmory.gan import checkpoint, generate
+from merzmory.gan.training import choose_device
 from merzmory.manifest import Work, lay_out
 from merzmory.records import Announce, Progress
 from merzmory.sheet import sheet
@@ -50,7 +51,7 @@ def plan(
         which = networks[index]
         grid: list[list[Image.Image]] = [[] for _ in range(seeds)]
         for number, step in enumerate(steps):
-            generator = checkpoint.load_generator(snapshots[step], which, device)
+            generator = checkpoint.load_generator(snapshots[step], which, choose_device(device))
             for row, seed in zip(grid, range(seeds), strict=True):
                 picture = generate.images(generator, [seed], psi=psi, noise="const")[0]
                 row.append(Image.fromarray(picture))

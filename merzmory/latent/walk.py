@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from merzmory.gan import checkpoint, generate
+from merzmory.gan.training import choose_device
 
 
 def slerp(a: NDArray[np.float64], b: NDArray[np.float64], t: float) -> NDArray[np.float64]:
@@ -63,7 +64,7 @@ def frames(
     Frames are generated in batches when first asked for; the last two batches are kept, so a
     writer that asks in order holds `2 * batch` pictures. Noise is constant: it would flicker.
     """
-    generator = checkpoint.load_generator(network, which, device)
+    generator = checkpoint.load_generator(network, which, choose_device(device))
     keyframes = generate.latents(seeds, generator.z_dim).double().numpy()
     z = torch.from_numpy(path(keyframes, count)).float()
     kept: dict[int, NDArray[np.uint8]] = {}
