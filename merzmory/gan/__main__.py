@@ -112,7 +112,7 @@ def _sample(options: argparse.Namespace) -> None:
 
     from merzmory.gan import generate
     from merzmory.gan.checkpoint import load_generator, storage_errors
-    from merzmory.gan.training import choose_device
+    from merzmory.gan.device import choose_device
 
     seeds = parse_seeds(options.seeds)
     generator = load_generator(options.network, options.which, choose_device(options.device))

@@ -54,14 +54,14 @@ class PictureSet:
             self.resolution = int(declared or first.width)
         labels = [line.get("label") for line in lines]
         self.classes = sorted({str(label) for label in labels if label is not None})
-        self._labels: Indices | None = None
+        self._classes: Indices | None = None
         if self.classes:
             if None in labels:
                 raise EngineError(
                     f"{labels.count(None)} of {len(labels)} pictures in {folder} have no label, "
                     "label all of them or none"
                 )
-            self._labels = np.array([self.classes.index(str(v)) for v in labels], np.int64)
+            self._classes = np.array([self.classes.index(str(v)) for v in labels], np.int64)
         self.identity = hashlib.sha256(text).hexdigest()
         size = self.resolution
         fits = len(lines) * size * size * 3 <= memory_limit
@@ -91,18 +91,19 @@ class PictureSet:
             flips = coins(seed, position, size)
             pixels = np.where(flips[:, None, None, None], pixels[:, :, ::-1], pixels)
         x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        return x.float() / 127.5 - 1, self._one_hot(indices)
+        return x.float() / 127.5 - 1, self.labels(indices)
 
     def random_labels(self, rng: np.random.Generator, size: int) -> Tensor | None:
         """One-hot labels [size, classes] as frequent as in the set, or None."""
-        if self._labels is None:
+        if self._classes is None:
             return None
-        return self._one_hot(rng.integers(len(self), size=size))
+        return self.labels(rng.integers(len(self), size=size))
 
-    def _one_hot(self, indices: Indices) -> Tensor | None:
-        if self._labels is None:
+    def labels(self, indices: Indices) -> Tensor | None:
+        """One-hot labels [len(indices), classes], or None where the set has none."""
+        if self._classes is None:
             return None
-        return torch.eye(len(self.classes))[torch.from_numpy(self._labels[indices])]
+        return torch.eye(len(self.classes))[torch.from_numpy(self._classes[indices])]
 
     def _read(self, index: int) -> npt.NDArray[np.uint8]:
         path, size = self._files[index], self.resolution

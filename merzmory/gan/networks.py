@@ -157,11 +157,11 @@ class Generator(nn.Module):
         track: bool = False,
     ) -> Tensor:
         """Style vectors [N, num_ws, w_dim]; truncation w_avg + psi (w - w_avg) on the first `cutoff`."""
-        w = self.mapping(z, c, track=track)
+        w: Tensor = self.mapping(z, c, track=track)
         ws = w[:, None].expand(-1, self.num_ws, -1)
         if psi == 1.0:
             return ws
-        near = torch.lerp(self.mapping.w_avg, w, psi)[:, None]
+        near: Tensor = torch.lerp(self.mapping.w_avg, w, psi)[:, None]
         if cutoff is None or cutoff >= self.num_ws:
             return near.expand(-1, self.num_ws, -1)
         return torch.cat([near.expand(-1, cutoff, -1), ws[:, cutoff:]], dim=1)

@@ -15,7 +15,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,33 @@ def read_run(run: Path) -> dict[str, Any]:
             f"{run} has format {version} and this version reads up to {FORMAT}, update merzmory"
         )
     return dict(found)
+
+
+@contextmanager
+def exclusive(run: Path) -> Iterator[None]:
+    """Hold the run for this process; the system lets go of it even after a kill.
+
+    Raises EngineError where another process holds it.
+    """
+    path = run / ".lock"
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    with file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise EngineError(
+                f"{run} is being trained by another process, wait for it or stop it first"
+            ) from error
+        yield
 
 
 def append_line(path: Path, values: Mapping[str, Any]) -> None:

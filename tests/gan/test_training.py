@@ -20,9 +20,10 @@ import torch
 from merzmory.gan import run as runs
 from merzmory.gan.checkpoint import load_generator, read_tensors, save_network
 from merzmory.gan.config import EngineError, NetworkConfig, TrainConfig
+from merzmory.gan.device import choose_device
 from merzmory.gan.networks import Discriminator, Generator
 from merzmory.gan.resume import export_base
-from merzmory.gan.training import TrainingProgress, choose_device, resume, train
+from merzmory.gan.training import TrainingProgress, resume, train
 
 MakeDataset = Callable[..., Path]
 
@@ -274,3 +275,18 @@ def test_time_is_not_in_the_stats(whole: Path) -> None:
     text = (whole / runs.STATS).read_text(encoding="utf-8")
     assert "second" not in text
     assert runs.read_lines(whole / runs.TIMINGS)[-1]["time"] <= time.time()
+
+
+def test_one_process_a_run(tmp_path: Path, data: Path) -> None:
+    heard: list[str] = []
+
+    def again(progress: TrainingProgress) -> None:
+        with pytest.raises(EngineError, match="another process"):
+            train(tmp_path / "run", dataset=data, config=RECIPE, base=None)
+        heard.append("refused")
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path / "run", dataset=data, config=RECIPE, base=None, announce=again)
+    assert heard == ["refused"]
+    train(tmp_path / "run", dataset=data, config=RECIPE, base=None)
