@@ -39,7 +39,7 @@ class Archive(_Section):
 
     source: Literal["", "folder", "sample"] = ""  # "": the folder if one is given, else the sample
     folder: FolderPath | None = None  # read-only, with everything below it
-    sample_photos: int = Field(140, ge=100, le=400)  # snapshots in the sample archive
+    sample_photos: int = Field(140, ge=100, le=150)  # snapshots in the sample archive
     shard: int = Field(64, ge=1)  # photographs a task
 
 
@@ -48,7 +48,7 @@ class Cull(_Section):
 
     near_bits: int = Field(8, ge=0, le=16)  # of 64 pHash bits: nearer photographs are candidates
     confirm_bits: int = Field(40, ge=0, le=96)  # of 256 pHash bits: nearer candidates are doubles
-    max_blur: float = Field(0.62, gt=0, le=1)  # re-blur measure (Crete 2007): 0 sharp, 1 blurred
+    max_blur: float = Field(0.5, gt=0, le=1)  # re-blur measure (Crete 2007): 0 sharp, 1 blurred
     min_detail: float = Field(60.0, ge=0)  # variance of the Laplacian in the sharpest tile
     max_clipped: float = Field(0.6, gt=0, le=1)  # share of pixels that are black or white
     min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from merzmory import weights
-from merzmory.archive.catalogue import Catalogue
+from merzmory.archive import culling, ingest
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.archive.sources.source import Source
@@ -64,12 +64,19 @@ def archive(config: Config, workspace: Workspace) -> Path:
     return workspace.archive(found.label, found.settings)
 
 
+def cull_knobs(config: Config, workspace: Workspace) -> dict[str, Any]:
+    """The thresholds of culling, with the shorter side filled in from the resolution."""
+    knobs = config.cull.model_dump()
+    return {**knobs, "min_side": knobs["min_side"] or resolution(config, workspace)}
+
+
 def keepers(config: Config, workspace: Workspace) -> list[Photo]:
-    """The photographs that were kept."""
+    """The photographs that are kept by this config's thresholds."""
     folder = archive(config, workspace)
     if not folder.exists():
         raise _not_yet("ingest")
-    return Catalogue(folder / "catalogue.sqlite").keepers()
+    ruling = culling.ruling(**cull_knobs(config, workspace))
+    return ingest.catalogue_of(folder).keepers(ruling)
 
 
 def base(config: Config, workspace: Workspace) -> Path | None:
@@ -94,7 +101,7 @@ def resolution(config: Config, workspace: Workspace) -> int:
 
 def dataset(config: Config, workspace: Workspace) -> Result:
     """The training squares of the keepers."""
-    identity = "\n".join(photo.id for photo in keepers(config, workspace))
+    identity = "\n".join(sorted(photo.id for photo in keepers(config, workspace)))
     settings = {
         "photos": hashlib.sha256(identity.encode()).hexdigest(),
         "resolution": resolution(config, workspace),

@@ -49,8 +49,7 @@ def ingest(config: Config, workspace: Workspace) -> Work:
 
 def cull(config: Config, workspace: Workspace) -> Work:
     """Decide in the catalogue what is kept: nothing is deleted, every reason is written down."""
-    knobs = config.cull.model_dump()
-    knobs["min_side"] = config.cull.min_side or lineage.resolution(config, workspace)
+    knobs = lineage.cull_knobs(config, workspace)
     return culling.plan(archive=lineage.archive(config, workspace), **knobs)
 
 
