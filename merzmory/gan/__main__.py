@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--psi", type=float, default=0.7, help="truncation, 1 = none")
     sample.add_argument("--noise", choices=("const", "random", "none"), default="const")
     sample.add_argument("--which", choices=("ema", "raw"), default="ema")
-    sample.add_argument("--label", type=int)
+    sample.add_argument("--label", type=int, default=0, help="class of a network with labels")
     sample.add_argument("--batch", type=int, default=8)
     sample.add_argument("--device", default="auto")
     sample.add_argument("--out", type=Path, required=True)
@@ -116,12 +116,13 @@ def _sample(options: argparse.Namespace) -> None:
 
     seeds = parse_seeds(options.seeds)
     generator = load_generator(options.network, options.which, choose_device(options.device))
+    label = options.label if generator.c_dim else None
     with storage_errors(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(seeds), options.batch):
         some = seeds[start : start + options.batch]
         pictures = generate.images(
-            generator, some, options.psi, options.noise, label=options.label, batch=options.batch
+            generator, some, options.psi, options.noise, label=label, batch=options.batch
         )
         for seed, picture in zip(some, pictures, strict=True):
             with storage_errors(options.out):

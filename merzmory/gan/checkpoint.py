@@ -59,6 +59,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
             _sort_metadata(out)
             out.flush()
             os.fsync(out.fileno())
+        aside.chmod(0o644)  # safetensors writes files that nobody else may read
         aside.replace(path)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,11 @@ def test_round_trip(file: Path) -> None:
     for name, value in ema.state_dict().items():
         assert torch.equal(tensors[f"G_ema.{name}"], value)
     assert checkpoint.load_discriminator(file)(torch.zeros(4, 3, 16, 16)).shape == (4, 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def test_others_may_read_a_file(file: Path) -> None:
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
 def test_half_is_half_as_large_and_near(tmp_path: Path, file: Path) -> None:
