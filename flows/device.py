@@ -11,19 +11,26 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from merzmory.errors import MerzmoryError
 from merzmory.records import Announce, Progress, silent
 
 _LOOK_AGAIN_SECONDS = 1.0
 
 
 def named(device: str) -> str:
-    """The one name of a device: "auto" and "cuda" become what torch would take."""
-    import torch
+    """The one name of a device: "auto" and "cuda" become what the engine takes.
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else ""
-        device = device or ("mps" if torch.backends.mps.is_available() else "cpu")
-    return "cuda:0" if device == "cuda" else device
+    Raises:
+        MerzmoryError: there is no such device here.
+    """
+    from merzmory.gan.config import EngineError
+    from merzmory.gan.training import choose_device
+
+    try:
+        name = str(choose_device(device))
+    except EngineError as error:
+        raise MerzmoryError(f"{str(error)[:1].upper()}{str(error)[1:]} (train.device).") from error
+    return "cuda:0" if name == "cuda" else name
 
 
 @contextmanager

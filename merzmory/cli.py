@@ -63,7 +63,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 weights_app = typer.Typer(help="Bases and networks: what is here, and what may be sold.")
-app.add_typer(weights_app, name="weights")
+app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 
 def main() -> None:
@@ -104,12 +104,15 @@ def run(
     """Tell the whole story: from the photographs to the gallery and the film."""
     with _door() as door:
         made, workspace = door.open(config, set_)
+        from flows.here import run_story
+        from merzmory.pipeline import STORY
         from merzmory.terminal import Board, human_time
 
         began = time.monotonic()
         with Board() as board:
             board.say(f"MERZmory · {made.name} · everything lies in {workspace.experiment}")
-            from flows.here import run_story
+            board.begin(STORY[0].name, STORY[0].title)
+            STORY[0].plan(made, workspace)  # photographs that are not there are named at once
 
             run_story(
                 config, set_ or [], workspace.prefect, board,
@@ -190,8 +193,8 @@ def weights_list(outputs: OutputsOption = None) -> None:
     with _door() as door:
         from merzmory import weights
 
-        for line in weights.status(door.cache(outputs)):
-            typer.echo(line)
+        for weight in weights.status(door.cache(outputs)):
+            typer.echo(str(weight))
 
 
 @weights_app.command("import")

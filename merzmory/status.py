@@ -46,18 +46,19 @@ def experiment_lines(config: Config) -> Iterator[str]:
     if not workspace.outputs.is_dir():
         yield f"  nothing yet: merzmory run {config.name}"
         return
+    waits = False
     for step in STORY:
         try:
             work = step.plan(config, workspace)
-        except MerzmoryError as error:
-            # A step before it is missing: that one said so in its own line already.
-            waits = type(error) is MerzmoryError
-            yield f"  {'-':>2} {step.title:<41} {'waits' if waits else error}"
+        except MerzmoryError as error:  # behind an unfinished step that is to be expected
+            yield f"   - {step.title:<41} {'waits' if waits else error}"
+            waits = True
             continue
         if work.shards == 0:
             yield f"  ok {step.title:<41} {work.folder} ({human_size(_size(work.folder))})"
         else:
-            yield f"  {'..':>2} {step.title:<41} {_begun(step.name, work.folder, config)}"
+            yield f"  .. {step.title:<41} {_begun(step.name, work.folder, config)}"
+            waits = True
     yield _server(workspace.prefect)
 
 
@@ -85,7 +86,7 @@ def _begun(step: str, folder: Path, config: Config) -> str:
     if step == "train" and folder.is_dir():
         from merzmory.gan import run
 
-        return f"{run.progress(folder)} of {config.train.steps} steps ({folder})"
+        return f"{run.progress(folder)[0]} of {config.train.steps} steps ({folder})"
     part = folder.with_name(folder.name + ".part")
     return f"begun ({part})" if part.is_dir() else "to do"
 

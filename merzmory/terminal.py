@@ -5,6 +5,7 @@ Finished steps stay as quiet lines with their time; below them one bar shows the
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -61,13 +62,24 @@ class _Running:
         if self.first is None or progress.done < self.first[1]:
             self.first = (now, progress.done)
         self.progress, self.heard = progress, now
-        self.note = progress.note or (self.note if progress.total else "")
+        note = progress.note if " " in progress.note else ""  # one word is for machines
+        self.note = note or (self.note if progress.total else "")
 
     def count(self) -> str:
         """87/200 steps"""
         if self.progress is None or self.progress.total <= 0:
             return ""
         return f"{self.progress.done}/{self.progress.total} {self.progress.unit}".rstrip()
+
+    def pace(self) -> str:
+        """2.3 photographs a second, augmentation 12 % (where the step says so)"""
+        details = self.progress.details if self.progress else {}
+        parts = []
+        if (speed := details.get("img_s", 0.0)) and math.isfinite(speed):
+            parts.append(f"{speed:.1f} photographs a second")
+        if (strength := details.get("ada_p", 0.0)) and math.isfinite(strength):
+            parts.append(f"augmentation {strength:.0%}")
+        return ", ".join(parts)
 
     def left(self, now: float) -> str:
         """1 min 58 s left; the step's own estimate, or the pace so far."""
@@ -80,7 +92,9 @@ class _Running:
                 return ""
             pace = (self.heard - began) / (self.progress.done - done)
             eta = pace * (self.progress.total - self.progress.done)
-        return f"{human_time(max(1, round(eta - (now - self.heard))))} left" if eta else ""
+        if not eta or not math.isfinite(eta):
+            return ""
+        return f"{human_time(max(1, round(eta - (now - self.heard))))} left"
 
 
 class Board:
@@ -173,8 +187,9 @@ class Board:
         line = _row()
         line.add_row(Text("›", "bold"), Text(running.title, "bold"), facts, Text(right, "dim"))
         yield line
-        if running.note:
-            yield Text(f"    {running.note}", style="dim", no_wrap=True, overflow="ellipsis")
+        said = " · ".join(filter(None, [running.pace(), running.note]))
+        if said:
+            yield Text(f"    {said}", style="dim", no_wrap=True, overflow="ellipsis")
 
     def _plain(self, line: str) -> None:
         self.console.print(Text(line), soft_wrap=True)
