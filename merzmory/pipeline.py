@@ -11,6 +11,7 @@ work is recognised by its settings and returned at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ def train(config: Config, workspace: Workspace) -> Work:
                     now.steps,
                     "steps",
                     note=now.event or "",
-                    eta_seconds=now.eta_seconds,
+                    eta_seconds=now.eta_seconds if math.isfinite(now.eta_seconds) else None,
                     details={"img_s": now.images_per_second, "ada_p": now.ada_p},
                 )
             )
