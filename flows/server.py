@@ -37,7 +37,7 @@ from merzmory.manifest import write_aside
 
 START_SECONDS = 120.0  # a cold start takes 9 s, on a busy machine it has taken 20
 STOP_SECONDS = 4.0
-LINGER_SECONDS = 1.0  # task runs reach the database as events, written every half second
+LINGER_SECONDS = 0.7  # task runs reach the database as events, written every half second
 _POLL_SECONDS = 0.1
 _ID_HEADER = "x-merzmory-server"
 
