@@ -61,7 +61,8 @@ def environment(home: Path, url: str | None = None, *, verbose: bool = False) ->
         ),
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+        # whole seconds: 3.8.8 cuts 0.5 to 0 and the idle server takes a whole core
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "NO_PROXY": ",".join({*os.environ.get("NO_PROXY", "").split(","), "127.0.0.1"} - {""}),
     }
     if url:

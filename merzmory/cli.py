@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -68,6 +69,8 @@ app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 def main() -> None:
     """The console script."""
+    # torch's threads wait by spinning: beside another busy program a step takes ten times as long
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt

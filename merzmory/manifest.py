@@ -77,8 +77,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         ) from error
     if version > FORMAT:
         raise FormatError(
-            f"{folder} has format {version} and this version reads up to {FORMAT}: "
-            "update merzmory."
+            f"{folder} has format {version} and this version reads up to {FORMAT}: update merzmory."
         )
     return dict(found)
 

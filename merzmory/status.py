@@ -26,13 +26,12 @@ def ending(argument: str, overrides: Sequence[str], config: Config, took: str) -
     for title, path in made:
         yield f"    {title:<{widest}}  {path}"
     said, words = "Let it forget more (it goes on from here):", list(overrides)
+    words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
     if config.archive.folder is None:
         said = "Now with your own photographs (they are only read, never changed):"
         words += ["archive.folder=~/Pictures", "train.steps=500"]
     else:
-        steps = max(_MORE_STEPS, 2 * config.train.steps)
-        words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
-        words.append(f"train.steps={steps}")
+        words.append(f"train.steps={max(_MORE_STEPS, 2 * config.train.steps)}")
     settings = " ".join(f"--set {_quoted(word)}" for word in words)
     yield f"\n  {said}\n\n    merzmory run {shlex.quote(argument)} {settings}\n"
 

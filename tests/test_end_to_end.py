@@ -45,6 +45,7 @@ def start(outputs: Path, **settings: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, "TMPDIR": str(outputs.parent)},  # the device's lock is the test's own
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from merzmory import provenance
 from merzmory.gan import checkpoint, generate
-from merzmory.gan.training import choose_device
+from merzmory.gan.device import choose_device
 from merzmory.manifest import Work, lay_out
 from merzmory.records import Announce, Progress
 from merzmory.sheet import sheet

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from merzmory.gan import checkpoint, generate
-from merzmory.gan.training import choose_device
+from merzmory.gan.device import choose_device
 
 
 def slerp(a: NDArray[np.float64], b: NDArray[np.float64], t: float) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ class Workshop:
         return subprocess.Popen(
             [sys.executable, STORY, *words, "--set", f"outputs={self.outputs}"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=environment, start_new_session=True,
+            env=environment, start_new_session=True, preexec_fn=_like_a_terminal,
         )  # fmt: skip
 
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
@@ -88,6 +88,11 @@ class Workshop:
             if b"flows.server" in words and str(self.home).encode() in words:
                 found.append(int(entry.parent.name))
         return found
+
+
+def _like_a_terminal() -> None:
+    """A shell's background job hands SIGINT down ignored; a terminal does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,15 @@ def test_one_server_is_shared_and_a_schedule_fires(workshop: Workshop, tmp_path:
         os.environ["PREFECT_API_URL"] = url
         assert started == ["first"]
 
+        if sys.platform == "linux":
+            (pid,) = workshop.servers()
+            time.sleep(4)  # it has started up
+            before = _cpu_seconds(pid)
+            time.sleep(3)
+            assert _cpu_seconds(pid) - before < 1.5, (
+                "the idle server takes a core from the training"
+            )
+
         ticks = tmp_path / "ticks"
         clock = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("ticking.py"), ticks],
@@ -52,11 +62,17 @@ def test_one_server_is_shared_and_a_schedule_fires(workshop: Workshop, tmp_path:
         try:
             workshop.wait_for(ticks.exists, 60, "the scheduled run")
         finally:
-            os.killpg(clock.pid, signal.SIGINT)
+            os.killpg(clock.pid, signal.SIGTERM)
             clock.wait(30)
     assert "PREFECT_API_URL" not in os.environ
     assert find(workshop.home) is None
     workshop.wait_for(lambda: not workshop.servers(), 5, "the server's end")
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used (proc(5): utime and stime, in clock ticks)."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_stale_card_is_no_server(tmp_path: Path) -> None:

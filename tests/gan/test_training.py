@@ -147,6 +147,7 @@ def test_sigkill(tmp_path: Path, data: Path, whole: Path) -> None:
 
 def test_ctrl_c_ends_at_the_step_with_a_checkpoint(tmp_path: Path, data: Path, whole: Path) -> None:
     run = tmp_path / "run"
+    outer = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     before = signal.getsignal(signal.SIGINT)
 
     def press(progress: TrainingProgress) -> None:
@@ -156,6 +157,7 @@ def test_ctrl_c_ends_at_the_step_with_a_checkpoint(tmp_path: Path, data: Path, w
     with pytest.raises(KeyboardInterrupt):
         train(run, dataset=data, config=RECIPE, base=None, announce=press)
     assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, outer)
     assert runs.checkpoints(run)[-1][0] == 4
     assert not runs.is_finished(run)
     resume(run)
