@@ -141,7 +141,7 @@ def match(config: Config, workspace: Workspace) -> Work:
         nearest=config.match.nearest,
         settings=result.settings,
     )
-    return _one_after_the_other(indexed, matched)
+    return _one_after_the_other(_with_config(indexed, config), matched)
 
 
 def upscale(config: Config, workspace: Workspace) -> Work:
@@ -231,13 +231,7 @@ class Step:
             with _engine_errors():
                 work.run_shard(index, announce)
 
-        def finish() -> Path:
-            folder = work.finish()
-            if not (folder / "config.toml").exists():
-                write_aside(folder / "config.toml", config.toml().encode())
-            return folder
-
-        return replace(work, run_shard=run_shard, finish=finish)
+        return replace(_with_config(work, config), run_shard=run_shard)
 
     def __call__(self, config: Config, workspace: Workspace, announce: Announce = silent) -> Path:
         """Do the step here and return its finished folder."""
@@ -273,6 +267,18 @@ def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
     ]
     found = [(title, place(config, workspace).folder / file) for title, place, file in places]
     return [(title, path) for title, path in found if path.exists()]
+
+
+def _with_config(work: Work, config: Config) -> Work:
+    """`work`, with the whole resolved config beside its result."""
+
+    def finish() -> Path:
+        folder = work.finish()
+        if not (folder / "config.toml").exists():
+            write_aside(folder / "config.toml", config.toml().encode())
+        return folder
+
+    return replace(work, finish=finish)
 
 
 def _one_after_the_other(first: Work, second: Work) -> Work:
