@@ -122,9 +122,11 @@ def run(
                 console=board.console if verbose else None,
                 starting=lambda: board.begin("server", "Opening the workshop"),
             )  # fmt: skip
+        from merzmory.lineage import photographs
         from merzmory.status import ending
 
-        for line in ending(config, set_ or [], made, human_time(time.monotonic() - began)):
+        took = human_time(time.monotonic() - began)
+        for line in ending(config, set_ or [], made, took, photographs(made, workspace)):
             typer.echo(line)
 
 
@@ -171,6 +173,32 @@ def status(
         made = load(config or "demo", set_ or [])
         door.place = made.outputs
         lines = experiment_lines(made) if config else overview_lines(made.outputs)
+        for line in lines:
+            typer.echo(line)
+
+
+@app.command(rich_help_panel="Look")
+def photos(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    every: Annotated[bool, typer.Option("--all", help="The ones that are kept, too.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every file, one JSON line each.")
+    ] = False,
+) -> None:
+    """List the photographs that were set aside, each with its reason."""
+    with _door() as door:
+        import json
+        from dataclasses import asdict
+
+        from merzmory.config import load
+        from merzmory.lineage import photographs
+        from merzmory.status import photo_lines
+
+        made = load(config, set_ or [])
+        door.place = made.outputs
+        rows = photographs(made, made.workspace())
+        lines = map(json.dumps, map(asdict, rows)) if as_json else photo_lines(rows, every=every)
         for line in lines:
             typer.echo(line)
 

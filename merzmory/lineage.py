@@ -15,6 +15,8 @@ from typing import Any
 
 from merzmory import weights
 from merzmory.archive import culling, ingest
+from merzmory.archive.assets import Row
+from merzmory.archive.catalogue import Catalogue
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.archive.sources.source import Source
@@ -72,11 +74,12 @@ def cull_knobs(config: Config, workspace: Workspace) -> dict[str, Any]:
 
 def keepers(config: Config, workspace: Workspace) -> list[Photo]:
     """The photographs that are kept by this config's thresholds."""
-    folder = archive(config, workspace)
-    if not folder.exists():
-        raise _not_yet("ingest")
-    ruling = culling.ruling(**cull_knobs(config, workspace))
-    return ingest.catalogue_of(folder).keepers(ruling)
+    return _catalogue(config, workspace).keepers(_ruling(config, workspace))
+
+
+def photographs(config: Config, workspace: Workspace) -> list[Row]:
+    """Every file of the archive with its verdict by this config's thresholds, and why."""
+    return _catalogue(config, workspace).rows(_ruling(config, workspace))
 
 
 def base(config: Config, workspace: Workspace) -> Path | None:
@@ -210,6 +213,17 @@ def gallery(config: Config, workspace: Workspace) -> Result:
         "film": film(config, workspace).folder.name,
     }
     return Result("publish", workspace.result("gallery", settings), settings)
+
+
+def _catalogue(config: Config, workspace: Workspace) -> Catalogue:
+    folder = archive(config, workspace)
+    if not folder.exists():
+        raise _not_yet("ingest")
+    return ingest.catalogue_of(folder)
+
+
+def _ruling(config: Config, workspace: Workspace) -> str:
+    return culling.ruling(**cull_knobs(config, workspace))
 
 
 def _trained(config: Config, workspace: Workspace) -> dict[str, Any]:

@@ -240,12 +240,12 @@ class Step:
 
 STORY: tuple[Step, ...] = (
     Step("ingest", "Reading the photographs", ingest),
-    Step("cull", "Setting doubles and blurred frames aside", cull),
+    Step("cull", "Setting doubles and blurs aside", cull),
     Step("build", "Cutting the training squares", build),
     Step("train", "Training the generator", train),
-    Step("strip", "Laying out the film strip of forgetting", strip),
-    Step("sample", "Asking the machine for pictures", sample),
-    Step("match", "Digging for the nearest photographs", match),
+    Step("strip", "Laying out the film strip", strip),
+    Step("sample", "Making the pictures", sample),
+    Step("match", "Finding the nearest photographs", match),
     Step("upscale", "Enlarging the pictures", upscale),
     Step("walk", "Walking through the memory", walk),
     Step("film", "Cutting the film", film),

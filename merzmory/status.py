@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +12,21 @@ from merzmory.errors import MerzmoryError
 from merzmory.terminal import human_size
 
 if TYPE_CHECKING:
+    from merzmory.archive.assets import Row
     from merzmory.config import Config
 
 _MORE_STEPS = 4000
 
 
-def ending(argument: str, overrides: Sequence[str], config: Config, took: str) -> Iterator[str]:
+def ending(
+    argument: str, overrides: Sequence[str], config: Config, took: str, rows: Sequence[Row]
+) -> Iterator[str]:
     """What the story made, where it lies, and the next command."""
     from merzmory.pipeline import summary
 
     made = summary(config, config.workspace())
     widest = max((len(title) for title, _ in made), default=0)
-    yield f"\n  Done in {took}. To look at:\n"
+    yield f"\n  Done in {took}, from {counted(rows)}. To look at:\n"
     for title, path in made:
         yield f"    {title:<{widest}}  {path}"
     said, words = "Let it forget more (it goes on from here):", list(overrides)
@@ -34,6 +38,28 @@ def ending(argument: str, overrides: Sequence[str], config: Config, took: str) -
         words.append(f"train.steps={max(_MORE_STEPS, 2 * config.train.steps)}")
     settings = " ".join(f"--set {_quoted(word)}" for word in words)
     yield f"\n  {said}\n\n    merzmory run {shlex.quote(argument)} {settings}\n"
+
+
+def counted(rows: Sequence[Row]) -> str:
+    """160 files: 142 kept, 10 duplicates, 6 rejected, 1 skipped, 1 error."""
+    counts = Counter(row.verdict for row in rows)
+    names = {"duplicate": "duplicates", "error": "errors"}
+    parts = [
+        f"{counts[verdict]} {names.get(verdict, verdict) if counts[verdict] > 1 else verdict}"
+        for verdict in ("kept", "duplicate", "rejected", "skipped", "error")
+        if counts[verdict]
+    ]
+    return f"{len(rows)} files ({', '.join(parts)})"
+
+
+def photo_lines(rows: Sequence[Row], *, every: bool) -> Iterator[str]:
+    """The files that were not kept, or all, each with its verdict and reason; then their number."""
+    for row in rows:
+        if every or row.verdict != "kept":
+            yield f"{row.verdict:<9}  {row.path}" + (
+                f"\n{'':<11}{row.reason}" if row.reason else ""
+            )
+    yield counted(rows)
 
 
 def experiment_lines(config: Config) -> Iterator[str]:
@@ -50,13 +76,13 @@ def experiment_lines(config: Config) -> Iterator[str]:
         try:
             work = step.plan(config, workspace)
         except MerzmoryError as error:  # behind an unfinished step that is to be expected
-            yield f"   - {step.title:<41} {'waits' if waits else error}"
+            yield f"   - {step.title:<32} {'waits' if waits else error}"
             waits = True
             continue
         if work.shards == 0:
-            yield f"  ok {step.title:<41} {work.folder} ({human_size(_size(work.folder))})"
+            yield f"  ok {step.title:<32} {work.folder} ({human_size(_size(work.folder))})"
         else:
-            yield f"  .. {step.title:<41} {_begun(step.name, work.folder, config)}"
+            yield f"  .. {step.title:<32} {_begun(step.name, work.folder, config)}"
             waits = True
     yield _server(workspace.prefect)
 

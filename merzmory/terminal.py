@@ -20,8 +20,8 @@ from rich.text import Text
 from merzmory.records import Progress
 
 PLAIN_SECONDS = 5.0  # between two lines of a step where there is no terminal
-_TITLE_WIDTH = 41
-_BAR_WIDTH = 14
+_TITLE_WIDTH = 32
+_BAR_WIDTH = 10
 
 
 def human_time(seconds: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from merzmory import cli, status
+from merzmory.archive.assets import Row
 from merzmory.config import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,9 +135,22 @@ def test_the_next_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     from merzmory import pipeline
 
     monkeypatch.setattr(pipeline, "summary", lambda c, w: [("Gallery", tmp_path / "index.html")])
-    sample = "\n".join(status.ending("demo", [], load("demo"), "3 s"))
+    sample = "\n".join(status.ending("demo", [], load("demo"), "3 s", []))
     assert str(tmp_path / "index.html") in sample
     assert "merzmory run demo --set archive.folder=~/Pictures --set train.steps=500" in sample
     words = ["archive.folder=/my photos", "train.steps=500"]
-    own = "\n".join(status.ending("demo", words, load("demo", words), "3 s"))
+    own = "\n".join(status.ending("demo", words, load("demo", words), "3 s", []))
     assert "merzmory run demo --set 'archive.folder=/my photos' --set train.steps=4000" in own
+
+
+def test_what_was_set_aside_is_listed_with_its_reason() -> None:
+    rows = [
+        Row("a.jpg", "1", "kept", "It is sound."),
+        Row("b.jpg", "2", "duplicate", "It shows the same as a.jpg."),
+        Row("c.txt", None, "skipped", "It is not a picture."),
+    ]
+    some = list(status.photo_lines(rows, every=False))
+    assert [line.split()[1] for line in some[:-1]] == ["b.jpg", "c.txt"]
+    assert "It is not a picture." in some[1]
+    assert some[-1] == "3 files (1 kept, 1 duplicate, 1 skipped)"
+    assert len(list(status.photo_lines(rows, every=True))) == 4
