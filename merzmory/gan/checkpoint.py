@@ -11,7 +11,7 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -171,30 +171,25 @@ def inspect(path: Path) -> dict[str, Any]:
     _check_format(path, metadata)
     config = _config(path, metadata)
     networks = [n for n in ("G", "G_ema", "D") if any(k.startswith(n + ".") for k in names)]
-    can = []
-    if "G" in networks or "G_ema" in networks:
-        can += ["sample", "walk", "explore", "project"]
-    if "D" in networks:
-        can += ["score"] + (["train"] if can else [])
     known = ("format", "kind", "network")
     return {
         "kind": "stylegan2",
         "file": path.name,
         "bytes": path.stat().st_size,
         "networks": networks,
-        "resolution": config.resolution,
-        "channels": config.img_channels,
-        "labels": config.c_dim,
-        "z_dim": config.z_dim,
-        "w_dim": config.w_dim,
-        "num_ws": config.num_ws,
-        "mapping_layers": config.mapping_layers,
-        "channel_base": config.channel_base,
-        "channel_max": config.channel_max,
+        **config.about(),
         "dtypes": dtypes,
-        "can": can,
+        "can": abilities(networks),
         "notes": {k: v for k, v in sorted(metadata.items()) if k not in known},
     }
+
+
+def abilities(networks: Collection[str]) -> list[str]:
+    """What can be done with a file that holds these of G, G_ema and D."""
+    can = ["sample", "walk", "explore", "project"] if {"G", "G_ema"} & set(networks) else []
+    if "D" in networks:
+        can += ["score", "train"] if can else ["score"]
+    return can
 
 
 def _foreign(path: Path, name: str) -> Any:

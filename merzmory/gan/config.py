@@ -64,6 +64,20 @@ class NetworkConfig:
         most = self.channel_max if self.d_channel_max is None else self.d_channel_max
         return min(base // resolution, most)
 
+    def about(self) -> dict[str, int]:
+        """What a person asks first of a network: sizes and counts, for JSON."""
+        return {
+            "resolution": self.resolution,
+            "channels": self.img_channels,
+            "labels": self.c_dim,
+            "z_dim": self.z_dim,
+            "w_dim": self.w_dim,
+            "num_ws": self.num_ws,
+            "mapping_layers": self.mapping_layers,
+            "channel_base": self.channel_base,
+            "channel_max": self.channel_max,
+        }
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         """The architecture of a weights file's JSON; unknown keys raise EngineError."""

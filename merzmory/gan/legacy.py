@@ -101,26 +101,15 @@ def inspect(path: Path) -> dict[str, Any]:
     foreign = _foreign(path, value, budget)
     _assembled(path, foreign)
     config, names = foreign.config, [n for n in NAMES if n in foreign.states]
-    can = ["sample", "walk", "explore", "project"] if {"G", "G_ema"} & set(names) else []
-    if "D" in names:
-        can += ["score", "train"] if can else ["score"]
     tensors = [t for state in foreign.states.values() for t in state.values()]
     return {
         "kind": "stylegan2",
         **about,
         "bytes": path.stat().st_size,
         "networks": names,
-        "resolution": config.resolution,
-        "channels": config.img_channels,
-        "labels": config.c_dim,
-        "z_dim": config.z_dim,
-        "w_dim": config.w_dim,
-        "num_ws": config.num_ws,
-        "mapping_layers": config.mapping_layers,
-        "channel_base": config.channel_base,
-        "channel_max": config.channel_max,
+        **config.about(),
         "dtypes": sorted({str(t.dtype).removeprefix("torch.") for t in tensors}),
-        "can": can,
+        "can": checkpoint.abilities(names),
         "notes": {"source_kind": foreign.kind},
     }
 
