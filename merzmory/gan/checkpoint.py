@@ -11,7 +11,7 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.config import EngineError, NetworkConfig, abilities
 from merzmory.gan.networks import Discriminator, Generator
 
 FORMAT = 1
@@ -182,14 +182,6 @@ def inspect(path: Path) -> dict[str, Any]:
         "can": abilities(networks),
         "notes": {k: v for k, v in sorted(metadata.items()) if k not in known},
     }
-
-
-def abilities(networks: Collection[str]) -> list[str]:
-    """What can be done with a file that holds these of G, G_ema and D."""
-    can = ["sample", "walk", "explore", "project"] if {"G", "G_ema"} & set(networks) else []
-    if "D" in networks:
-        can += ["score", "train"] if can else ["score"]
-    return can
 
 
 def _foreign(path: Path, name: str) -> Any:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -88,6 +89,14 @@ class NetworkConfig:
                 "not know: open it with the version that wrote it"
             )
         return cls(**values)
+
+
+def abilities(networks: Collection[str]) -> list[str]:
+    """What can be done with a file that holds these of G, G_ema and D."""
+    can = ["sample", "walk", "explore", "project"] if {"G", "G_ema"} & set(networks) else []
+    if "D" in networks:
+        can += ["score", "train"] if can else ["score"]
+    return can
 
 
 @dataclass(frozen=True, slots=True)

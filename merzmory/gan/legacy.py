@@ -16,7 +16,7 @@ from torch import nn
 
 from merzmory.gan import legacy_tf, rosinality
 from merzmory.gan.architecture import Hints, State, assemble, describe
-from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.config import EngineError, NetworkConfig, abilities
 from merzmory.gan.pickles import Limit
 from merzmory.gan.torch_files import DAMAGE, Budget, build, read_file
 from merzmory.gan.unbuilt import Array, TensorView, Thing
@@ -109,7 +109,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "networks": names,
         **config.about(),
         "dtypes": sorted({str(t.dtype).removeprefix("torch.") for t in tensors}),
-        "can": checkpoint.abilities(names),
+        "can": abilities(names),
         "notes": {"source_kind": foreign.kind},
     }
 
