@@ -122,7 +122,7 @@ def run(
                 console=board.console if verbose else None,
                 starting=lambda: board.begin("server", "Opening the workshop"),
             )  # fmt: skip
-        from merzmory.lineage import photographs
+        from merzmory.pipeline import photographs
         from merzmory.status import ending
 
         took = human_time(time.monotonic() - began)
@@ -192,7 +192,7 @@ def photos(
         from dataclasses import asdict
 
         from merzmory.config import load
-        from merzmory.lineage import photographs
+        from merzmory.pipeline import photographs
         from merzmory.status import photo_lines
 
         made = load(config, set_ or [])

@@ -253,6 +253,8 @@ STORY: tuple[Step, ...] = (
 )
 STEPS: dict[str, Step] = {step.name: step for step in STORY}
 
+photographs = lineage.photographs
+
 
 def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
     """What there is to look at, in the story's order: (what it is, where it lies)."""

@@ -149,7 +149,7 @@ def test_keys_turn_the_pictures(visitor: Visitor) -> None:
             "n => document.querySelector('#place').textContent === n", arg=f"{number} / 7"
         )
         visitor.page.wait_for_function(
-            "file => document.querySelector('#stage img.shown').src.includes(file)",
+            "file => document.querySelector('#stage img.shown')?.src.includes(file) === true",
             arg=f"/{number:04d}-",
         )
         assert visitor.page.url.endswith(f"#picture-{number}")
