@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -32,12 +33,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from flows.presence import Presence, living, present
-from merzmory.errors import MerzmoryError, storage_errors
+from merzmory.errors import MerzmoryError, StorageError, storage_errors
 from merzmory.manifest import write_aside
 
 START_SECONDS = 120.0  # a cold start takes 9 s, on a busy machine it has taken 20
 STOP_SECONDS = 4.0
 LINGER_SECONDS = 0.7  # task runs reach the database as events, written every half second
+_ROOM = 2**24  # bytes: less than that, and a server that does not start wants space
 _POLL_SECONDS = 0.1
 _ID_HEADER = "x-merzmory-server"
 
@@ -156,6 +158,11 @@ def _start(home: Path) -> tuple[subprocess.Popen[bytes], str]:
         _end(process)
         raise
     _end(process)
+    if shutil.disk_usage(home).free < _ROOM:
+        raise StorageError(
+            f"The disk that holds {home} is full: free some space and run the same command again; "
+            "what is finished is kept."
+        )
     raise MerzmoryError(
         f"The local Prefect server did not start, {log} says why: run the command again, or go "
         "step by step (merzmory ingest, merzmory cull, ...), which needs no server."

@@ -305,4 +305,5 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        raise WeightsError(str(error)) from error
+        sentence = str(error).removesuffix(".")
+        raise WeightsError(f"{sentence[:1].upper()}{sentence[1:]}.") from error

@@ -170,17 +170,21 @@ def test_an_outputs_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("megabytes", [3, 6, 14])  # full in the archive, the server, the training
+def test_a_full_disk_is_a_sentence_and_loses_nothing(megabytes: int, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(small)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("needs the right to mount a small disk")
     try:
         code, _, err = run(small / "outputs")
         assert code == 2
-        assert "full" in err
+        assert "is full" in err
         assert "Traceback" not in err
+        assert len(err.strip().splitlines()) == 1
+        whole = [p for p in small.rglob("settings.json") if ".part" not in str(p)]
+        assert all((p.parent / "manifest.jsonl").exists() for p in whole)
     finally:
-        time.sleep(1)
+        time.sleep(3)  # the server has gone
         subprocess.run(["umount", "-l", str(small)], check=True)
