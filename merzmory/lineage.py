@@ -21,7 +21,7 @@ from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.archive.sources.source import Source
 from merzmory.config import Config
-from merzmory.errors import ConfigError, MerzmoryError
+from merzmory.errors import ConfigError, MerzmoryError, WeightsError
 from merzmory.gan import checkpoint, run
 from merzmory.gan.training import MACHINE_KEYS
 from merzmory.manifest import is_finished
@@ -88,9 +88,18 @@ def base(config: Config, workspace: Workspace) -> Path | None:
 
 
 def resolution(config: Config, workspace: Workspace) -> int:
-    """The side of a picture in pixels, from the base or the config."""
+    """The side of a picture in pixels, from the base or the config.
+
+    Raises:
+        WeightsError: the base cannot be trained.
+        ConfigError: dataset.resolution is not the base's, or is missing without a base.
+    """
     file = base(config, workspace)
-    own = int(checkpoint.inspect(file)["resolution"]) if file else 0
+    about = checkpoint.inspect(file) if file else {}
+    if file and "train" not in about["can"]:
+        why = about["notes"].get("why", "it holds no discriminator")
+        raise WeightsError(f"{file} cannot be trained ({why}): choose another train.base.")
+    own = int(about["resolution"]) if file else 0
     wanted = config.dataset.resolution or own
     if not wanted:
         raise ConfigError("Training from scratch needs a size: --set dataset.resolution=64.")
