@@ -340,4 +340,6 @@ def _write_down(log: Path | None) -> Path:
 
 
 def _command_line() -> str:
-    return shlex.join(["merzmory", *sys.argv[1:]])
+    from merzmory.status import command
+
+    return f"{command()} {shlex.join(sys.argv[1:])}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +40,7 @@ def ending(
     else:
         words.append(f"train.steps={max(_MORE_STEPS, 2 * config.train.steps)}")
     settings = " ".join(f"--set {_quoted(word)}" for word in words)
-    yield f"\n  {said}\n\n    merzmory run {shlex.quote(argument)} {settings}\n"
+    yield f"\n  {said}\n\n    {command()} run {shlex.quote(argument)} {settings}\n"
 
 
 def counted(rows: Sequence[Row]) -> str:
@@ -105,6 +108,14 @@ def overview_lines(outputs: Path) -> Iterator[str]:
         for part in sorted(folder.glob("*.part")):
             yield f"  .. {part.name} (unfinished; the same command goes on with it)"
     yield _server(outputs / "prefect")
+
+
+def command() -> str:
+    """How the person calls this program: by its name, or by its path where no name leads to it."""
+    own = Path(sys.argv[0])
+    if shutil.which("merzmory") or own.name != "merzmory":
+        return "merzmory"
+    return shlex.quote(os.path.relpath(own))
 
 
 def _begun(step: str, folder: Path, config: Config) -> str:

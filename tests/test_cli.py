@@ -154,3 +154,14 @@ def test_what_was_set_aside_is_listed_with_its_reason() -> None:
     assert "It is not a picture." in some[1]
     assert some[-1] == "3 files (1 kept, 1 duplicate, 1 skipped)"
     assert len(list(status.photo_lines(rows, every=True))) == 4
+
+
+def test_the_program_is_called_as_it_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / ".venv" / "bin" / "merzmory"), "run"])
+    assert status.command() == os.path.join(".venv", "bin", "merzmory")  # noqa: PTH118
+    (tmp_path / "merzmory").touch(mode=0o755)
+    assert status.command() == "merzmory"
