@@ -259,11 +259,11 @@ photographs = lineage.photographs
 def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
     """What there is to look at, in the story's order: (what it is, where it lies)."""
     places = [
-        ("Film strip of forgetting (G_ema)", lineage.strip, "strip-ema.png"),
-        ("Film strip of forgetting (G)", lineage.strip, "strip-raw.png"),
-        ("Pictures beside the nearest photographs", lineage.matches, "sheets/sheet-00.png"),
+        ("Film strip (G_ema)", lineage.strip, "strip-ema.png"),
+        ("Film strip (G)", lineage.strip, "strip-raw.png"),
+        ("Nearest photographs", lineage.matches, "sheets/sheet-00.png"),
         ("Pictures, enlarged", lineage.upscaled, ""),
-        ("Walk through the memory", lineage.walk, "film.mp4"),
+        ("Walk", lineage.walk, "film.mp4"),
         ("Film", lineage.film, "film.mp4"),
         ("Gallery", lineage.gallery, "index.html"),
     ]

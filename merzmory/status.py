@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -115,7 +114,9 @@ def command() -> str:
     own = Path(sys.argv[0])
     if shutil.which("merzmory") or own.name != "merzmory":
         return "merzmory"
-    return shlex.quote(os.path.relpath(own))
+    own = own.absolute()
+    here = own.is_relative_to(Path.cwd())
+    return shlex.quote(str(own.relative_to(Path.cwd()) if here else own))
 
 
 def _begun(step: str, folder: Path, config: Config) -> str:
