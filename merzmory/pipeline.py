@@ -29,6 +29,7 @@ from merzmory.film import montage
 from merzmory.gallery import site
 from merzmory.gan import run, training
 from merzmory.gan.config import EngineError
+from merzmory.gan.device import use_threads
 from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
 from merzmory.latent import walk as walking
@@ -228,6 +229,7 @@ class Step:
             work = self.lay_out(config, workspace)
 
         def run_shard(index: int, announce: Announce) -> None:
+            use_threads(config.train.threads)  # also where the training is found, not done here
             with _engine_errors():
                 work.run_shard(index, announce)
 

@@ -24,6 +24,13 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def use_threads(count: int) -> None:
+    """Compute on `count` CPU threads; 0 leaves torch's own choice. Sums, and so the last bits of weights and
+    pictures, depend on the number: whatever must be equal to the bit is computed on equally many."""
+    if count:
+        torch.set_num_threads(count)
+
+
 def keep_freed_memory() -> None:
     """Ask glibc to keep freed blocks: each step frees and takes the same megabytes, and giving them back to
     the system costs page faults (a tenth of the time of a step on CPU). Elsewhere nothing happens."""

@@ -21,7 +21,7 @@ from merzmory.gan.config import (
     train_config,
 )
 from merzmory.gan.data import PictureSet
-from merzmory.gan.device import choose_device, keep_freed_memory
+from merzmory.gan.device import choose_device, keep_freed_memory, use_threads
 from merzmory.gan.loop import Announce, Loop, TrainingProgress
 from merzmory.gan.networks import Discriminator, Generator
 from merzmory.gan.resume import load_newest
@@ -56,8 +56,7 @@ def train(
     Raises EngineError: unusable dataset, base or device, differing recipe, full disk, a run that another
     process trains already.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     keep_freed_memory()
     device = choose_device(config.device)
     pictures = PictureSet(dataset)
