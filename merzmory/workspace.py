@@ -16,10 +16,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from merzmory.errors import ConfigError, StorageError, storage_errors
-from merzmory.manifest import Settings, digest, is_finished, read_settings
+from merzmory.manifest import Settings, digest, is_finished
 
 _RESERVED = {"archives", "weights", "prefect"}
 _README = """\
@@ -93,7 +92,3 @@ class Workspace:
         pattern = f"{kind}-????????" if kind else "*-????????"
         found = [p for p in self.experiment.glob(pattern) if is_finished(p)]
         return sorted(found, key=lambda p: p.stat().st_mtime)
-
-    def describe(self, folder: Path) -> dict[str, Any]:
-        """What `folder` was made from, as its settings say."""
-        return read_settings(folder)

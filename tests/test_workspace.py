@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merzmory.errors import ConfigError, StorageError
-from merzmory.manifest import do, lay_out
+from merzmory.manifest import do, lay_out, read_settings
 from merzmory.workspace import Workspace
 
 
@@ -75,13 +75,13 @@ def test_results_are_the_finished_ones_oldest_first(tmp_path: Path) -> None:
     begun.run_shard(0, lambda _progress: None)
     assert place.results("samples") == place.results() == folders
     assert place.results("film") == []
-    assert place.describe(folders[0])["settings"] == {"a": 1}
+    assert read_settings(folders[0])["settings"] == {"a": 1}
 
 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from merzmory.manifest import do, lay_out
+from merzmory.manifest import do, lay_out, read_settings
 from merzmory.workspace import Workspace
 place = Workspace(Path(sys.argv[1]), "demo")
 place.prepare()
