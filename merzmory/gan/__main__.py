@@ -139,7 +139,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from merzmory.gan.resume import export_base
+    from merzmory.gan.export import export_base
 
     notes = dict(text.partition("=")[::2] for text in options.notes)
     export_base(options.run, options.out, half=options.half, notes=notes)

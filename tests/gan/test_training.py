@@ -21,8 +21,8 @@ from merzmory.gan import run as runs
 from merzmory.gan.checkpoint import load_generator, read_tensors, save_network
 from merzmory.gan.config import EngineError, NetworkConfig, TrainConfig
 from merzmory.gan.device import choose_device
+from merzmory.gan.export import export_base
 from merzmory.gan.networks import Discriminator, Generator
-from merzmory.gan.resume import export_base
 from merzmory.gan.training import TrainingProgress, resume, train
 
 MakeDataset = Callable[..., Path]
