@@ -10,8 +10,28 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a source knows of a photograph beside its bytes: where it comes from, in its words."""
+
+    source: str  # folder, instagram_export, instagram, takeout, flickr
+    name: str = ""  # its original name there
+    taken: str | None = None  # ISO 8601
+    taken_from: str = ""  # such as post, sidecar, folder name, file name, by hand
+    uncertain: bool = False  # `taken` is a guess
+    place: tuple[float, float] | None = None  # latitude, longitude in degrees
+    caption: str = ""
+    album: str = ""
+    owner: str = ""  # whose photograph it is, for the credits
+    licence: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
-    """A photograph in the catalogue. `id` is the SHA-256 of its bytes, in hex."""
+    """A photograph in the catalogue. `id` is the SHA-256 of its bytes, in hex.
+
+    `path` may lie inside a ZIP: it is opened by `originals.opened`.
+    """
 
     id: str
     path: str
@@ -20,6 +40,8 @@ class Photo:
     taken: str | None = None  # ISO 8601, as the camera wrote it
     place: tuple[float, float] | None = None  # latitude, longitude in degrees
     faces: tuple[tuple[int, int, int, int], ...] = ()  # x0, y0, x1, y1 in upright pixels
+    origin: Origin | None = None
+    uncertain: bool = False  # `taken` is a guess
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from merzmory.records import Origin
+
 Box = tuple[int, int, int, int]
 
 KEPT, DUPLICATE, REJECTED, SKIPPED, ERROR = "kept", "duplicate", "rejected", "skipped", "error"
@@ -36,6 +38,11 @@ class Asset:
     dark: float = 0.0
     light: float = 0.0
     faces: tuple[Box, ...] = ()
+    crops: str = ""  # hex: 64-bit perceptual hashes of the centre crops 1:1, 4:5 and 1.91:1
+    colour: float = 0.0  # 0 black and white .. 1 saturated
+    text: float = 0.0  # share that looks like writing
+    screen: float = 0.0  # 0 a camera's picture .. 1 a screenshot
+    lost: float = 0.0  # share of the pixels that a damaged file does not give
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Location:
     sha256: str | None
     verdict: str
     reason: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +84,5 @@ class Row:
     width: int = 0
     height: int = 0
     bytes: int = 0
+    uncertain: bool = False  # `taken` is a guess
+    origin: Origin | None = None

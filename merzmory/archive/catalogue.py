@@ -30,8 +30,9 @@ from merzmory.archive.assets import (
     Row,
 )
 from merzmory.archive.database import Database
+from merzmory.archive.sources.source import Found
 from merzmory.errors import ArchiveError
-from merzmory.records import Photo
+from merzmory.records import Origin, Photo
 
 T = TypeVar("T")
 _BATCH = 500  # rows a statement, below SQLite's limit of variables
@@ -47,6 +48,8 @@ class Known:
     hashed: bool
     algorithm: int | None  # version of the measures of its asset
     missing: bool
+    reason: str
+    origin: str | None  # JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,15 @@ class Scan:
     id: int
     shards: int
     files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A file to look into, with what its source says of it."""
+
+    path: str
+    skip: str = ""
+    origin: Origin | None = None
 
 
 class Catalogue:
@@ -87,7 +99,7 @@ class Catalogue:
                 found.append(
                     Photo(
                         row.sha256, row.path, row.width, row.height, row.taken, row.place,
-                        assets[row.sha256].faces,
+                        assets[row.sha256].faces, row.origin, row.uncertain,
                     )
                 )  # fmt: skip
         return sorted(found, key=lambda p: (p.taken or "9999", p.path, p.id))
@@ -131,6 +143,8 @@ class Catalogue:
             t.location.c.sha256.is_not(None),
             t.asset.c.algorithm,
             t.location.c.missing_since.is_not(None),
+            t.location.c.reason,
+            t.location.c.origin,
         ).outerjoin_from(t.location, t.asset, t.asset.c.sha256 == t.location.c.sha256)
         with self._database.reading() as connection:
             return {os.fsdecode(row[0]): Known(*row[1:]) for row in connection.execute(wanted)}
@@ -138,7 +152,7 @@ class Catalogue:
     def open_scan(
         self,
         digest: str,
-        todo: Sequence[str],
+        todo: Sequence[Found],
         *,
         shard_size: int,
         gone: Iterable[str] = (),
@@ -170,19 +184,26 @@ class Catalogue:
             ).inserted_primary_key  # fmt: skip
             assert number is not None
             for batch in _batches(
-                {"scan": number[0], "path": os.fsencode(path), "shard": index // shard_size}
-                for index, path in enumerate(todo)
-            ):
+                {
+                    "scan": number[0], "path": os.fsencode(file.path), "shard": index // shard_size,
+                    "skip": file.skip or None, "origin": origin_text(file.origin),
+                }
+                for index, file in enumerate(todo)
+            ):  # fmt: skip
                 connection.execute(insert(t.pending), batch)
             return Scan(number[0], shards, len(todo))
 
-    def shard(self, scan: Scan, index: int) -> list[str]:
+    def shard(self, scan: Scan, index: int) -> list[Pending]:
         """The files of a shard, by path; none where it has been recorded."""
-        wanted = select(t.pending.c.path).where(
+        wanted = select(t.pending.c.path, t.pending.c.skip, t.pending.c.origin).where(
             t.pending.c.scan == scan.id, t.pending.c.shard == index
         )
         with self._database.reading() as connection:
-            return sorted(os.fsdecode(path) for path in connection.scalars(wanted))
+            found = [
+                Pending(os.fsdecode(path), skip or "", _origin(origin))
+                for path, skip, origin in connection.execute(wanted)
+            ]
+        return sorted(found, key=lambda file: file.path)
 
     def left(self, scan: Scan) -> int:
         """How many files of the scan have not been looked into."""
@@ -224,6 +245,7 @@ class Catalogue:
             for batch in _batches(
                 {
                     **asdict(place), "path": os.fsencode(place.path),
+                    "origin": origin_text(place.origin),
                     "first_seen": now, "missing_since": None,
                 }
                 for place in locations
@@ -298,7 +320,7 @@ def _rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset
     places = [
         Location(
             os.fsdecode(row["path"]), row["bytes"], row["mtime_ns"],
-            row["sha256"], row["verdict"], row["reason"],
+            row["sha256"], row["verdict"], row["reason"], _origin(row["origin"]),
         )
         for row in connection.execute(wanted).mappings()
     ]  # fmt: skip
@@ -318,17 +340,43 @@ def _rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset
                 verdict, reason = DUPLICATE, f"It holds the same bytes as {first.path}."
             elif said and said.kept in firsts:
                 reason = reason.replace("{kept}", firsts[said.kept].path)
+        taken, uncertain = _taken(asset, place.origin)
         yield Row(
-            place.path, place.sha256, verdict, reason,
-            asset.taken if asset else None, _place(asset),
+            place.path, place.sha256, verdict, reason, taken, _place(asset, place.origin),
             asset.width if asset else 0, asset.height if asset else 0, place.bytes,
+            uncertain, place.origin,
         )  # fmt: skip
 
 
-def _place(asset: Asset | None) -> tuple[float, float] | None:
+def _taken(asset: Asset | None, origin: Origin | None) -> tuple[str | None, bool]:
+    """(date, whether it is a guess): the camera's before the source's, a guess last."""
+    if origin and origin.taken and origin.taken_from == "by hand":
+        return origin.taken, origin.uncertain
+    if asset and asset.taken:
+        return asset.taken, False
+    return (origin.taken, origin.uncertain) if origin else (None, False)
+
+
+def _place(asset: Asset | None, origin: Origin | None) -> tuple[float, float] | None:
     if asset is None or asset.latitude is None or asset.longitude is None:
-        return None
+        return origin.place if origin else None
     return asset.latitude, asset.longitude
+
+
+def origin_text(origin: Origin | None) -> str | None:
+    """An origin as the catalogue keeps it: JSON of what it says, without what it leaves open."""
+    if origin is None:
+        return None
+    said = {key: value for key, value in asdict(origin).items() if value}
+    return json.dumps(said, sort_keys=True, ensure_ascii=False)
+
+
+def _origin(text: str | None) -> Origin | None:
+    if text is None:
+        return None
+    said = json.loads(text)
+    place = said.pop("place", None)
+    return Origin(**said, place=(place[0], place[1]) if place else None)
 
 
 def _standing(connection: Connection, ruling: str) -> dict[str, Decision]:

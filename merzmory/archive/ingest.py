@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from merzmory import decode
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
-from merzmory.archive.catalogue import Catalogue, Known
+from merzmory.archive.catalogue import Catalogue, Known, origin_text
 from merzmory.archive.photograph import ALGORITHM, Held, hold, may_hold_a_picture, measure
 from merzmory.archive.sources.source import Found, Source
 from merzmory.errors import ArchiveError, FormatError
@@ -49,7 +50,7 @@ def plan(*, source: Source, archive: Path, shard_size: int) -> Work:
     _refuse_nothing(found, source.label)
     catalogue = catalogue_of(archive)
     known = catalogue.known()
-    todo = [path for path, file in found.items() if _is_new(file, known.get(path))]
+    todo = [file for path, file in found.items() if _is_new(file, known.get(path))]
     behind = tuple(f"{folder}{os.sep}" for folder in closed)
     gone = [
         path
@@ -62,21 +63,22 @@ def plan(*, source: Source, archive: Path, shard_size: int) -> Work:
     scan = catalogue.open_scan(_digest(found), todo, shard_size=shard_size, gone=gone, back=back)
 
     def run_shard(index: int, announce: Announce) -> None:
-        paths = catalogue.shard(scan, index)
+        files = catalogue.shard(scan, index)
         done = index * shard_size
         locations: list[Location] = []
         assets: dict[str, Asset] = {}
         left: list[str] = []
         note = f"{len(closed)} folders could not be opened, {closed[0]} first" if closed else ""
-        for path in paths:
-            held = hold(path)
+        for file in files:
+            held = hold(file.path, file.skip)
             if held is None:
-                left.append(path)
+                left.append(file.path)
             else:
-                locations.append(_judged(held, assets, catalogue))
+                place = _judged(held, assets, catalogue)
+                locations.append(replace(place, origin=file.origin))
             done += 1
             announce(Progress("ingest", done, scan.files, "photos", note=note))
-        if paths:
+        if files:
             catalogue.record(
                 scan, index, assets=assets.values(), locations=locations, gone=left,
                 algorithm=ALGORITHM,
@@ -113,6 +115,10 @@ def _is_new(file: Found, was: Known | None) -> bool:
     """Whether a file has to be looked into."""
     if was is None or (was.bytes, was.mtime_ns) != (file.bytes, file.mtime_ns):
         return True
+    if origin_text(file.origin) != was.origin:
+        return True
+    if file.skip:
+        return was.reason != file.skip
     if not was.hashed:
         return was.verdict == ERROR  # it could not be opened: try again
     if was.verdict == SKIPPED and decode.reads_heic():
@@ -140,7 +146,7 @@ def _refuse_nothing(found: dict[str, Found], label: str) -> None:
             f"The archive {label} is empty: put photographs into that folder, or give another one "
             "with --set archive.folder=FOLDER."
         )
-    if not any(may_hold_a_picture(path) for path in found):
+    if not any(not file.skip and may_hold_a_picture(path) for path, file in found.items()):
         raise ArchiveError(
             f"The archive {label} holds {len(found)} files but no pictures: JPEG, PNG, WebP, TIFF, "
             "AVIF, BMP, GIF and HEIC are read; give another folder with "
@@ -165,5 +171,6 @@ def _digest(found: dict[str, Found]) -> str:
     state = hashlib.sha256()
     for path in sorted(found):
         file = found[path]
-        state.update(os.fsencode(path) + f"\0{file.bytes}\0{file.mtime_ns}\n".encode())
+        said = f"\0{file.bytes}\0{file.mtime_ns}\0{file.skip}\0{origin_text(file.origin)}\n"
+        state.update(os.fsencode(path) + said.encode())
     return state.hexdigest()

@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import imagehash
 import numpy as np
 
-from merzmory import decode
+from merzmory import decode, originals
 from merzmory.archive import metadata, people, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 
-ALGORITHM = 1  # version of all measures: a new one decodes every picture again
+ALGORITHM = 2  # version of all measures: a new one decodes every picture again
 LOOK_AT = 1000  # pixels of the longer side at which a photograph is measured
 _IN_MEMORY = 128 * 2**20  # bytes: larger files are hashed and decoded from disk
 
@@ -70,28 +68,29 @@ def may_hold_a_picture(path: str) -> bool:
     return suffix in PICTURES or _looks_like_a_picture(path)
 
 
-def hold(path: str) -> Held | None:
-    """Look at a file: skip it, or read and hash it. None where it is gone, or no file any more."""
+def hold(path: str, skip: str = "") -> Held | None:
+    """Look at a file: skip it (saying `skip`, where its source says so), or read and hash it.
+
+    None where it is gone, or no file any more.
+    """
     try:
-        status = os.lstat(path)
+        size, changed = originals.status(path)
     except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
         return None
 
     def said(verdict: str, reason: str = "", sha256: str | None = None) -> Location:
-        return Location(path, status.st_size, status.st_mtime_ns, sha256, verdict, reason)
+        return Location(path, size, changed, sha256, verdict, reason)
 
-    sentence = _not_a_picture(path)
+    sentence = skip or _not_a_picture(path)
     if sentence:
         return Held(said(SKIPPED, sentence))
     try:
-        with Path(path).open("rb") as file:
-            if status.st_size > _IN_MEMORY:
+        with originals.opened(path) as file:
+            if size > _IN_MEMORY:
                 return Held(said(READ, sha256=hashlib.file_digest(file, "sha256").hexdigest()))
             data = file.read()
     except OSError as error:
-        return Held(said(ERROR, f"It cannot be opened ({error.strerror})."))
+        return Held(said(ERROR, f"It cannot be opened ({error.strerror or error})."))
     return Held(said(READ, sha256=hashlib.sha256(data).hexdigest()), data)
 
 
@@ -102,7 +101,7 @@ def measure(held: Held) -> Asset:
     try:
         if held.data is not None:
             return _measured(io.BytesIO(held.data), sha256, location.bytes)
-        with Path(location.path).open("rb") as file:
+        with originals.opened(location.path) as file:
             return _measured(file, sha256, location.bytes)
     except decode.PictureError as error:
         return Asset(sha256, location.bytes, error.verdict, str(error))
@@ -166,7 +165,7 @@ def _not_a_picture(path: str) -> str | None:
 
 def _looks_like_a_picture(path: str) -> bool:
     try:
-        with Path(path).open("rb") as file:
+        with originals.opened(path) as file:
             head = file.read(32)
     except OSError:
         return False

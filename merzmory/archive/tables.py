@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Table, Text
 
-HEAD = "0001"  # the newest migration
+HEAD = "0002"  # the newest migration
 
 metadata = MetaData()
 
@@ -29,6 +29,11 @@ asset = Table(
     Column("dark", Float, nullable=False),
     Column("light", Float, nullable=False),
     Column("faces", Text, nullable=False),  # JSON list of boxes
+    Column("crops", Text, nullable=False),  # hex: 64-bit hashes of the centre crops
+    Column("colour", Float, nullable=False),
+    Column("text", Float, nullable=False),
+    Column("screen", Float, nullable=False),
+    Column("lost", Float, nullable=False),
     Column("algorithm", Integer, nullable=False),
 )
 
@@ -41,6 +46,7 @@ location = Table(
     Column("sha256", Text),
     Column("verdict", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("origin", Text),  # JSON of records.Origin, where the source says something
     Column("first_seen", Text, nullable=False),
     Column("missing_since", Text),
 )
@@ -62,6 +68,8 @@ pending = Table(
     Column("scan", Integer, primary_key=True),
     Column("path", LargeBinary, primary_key=True),
     Column("shard", Integer, nullable=False),
+    Column("skip", Text),  # the source's sentence, where it says the file is no photograph
+    Column("origin", Text),
 )
 
 ruling = Table(
@@ -85,5 +93,37 @@ decision = Table(
     Column("value", Float),
     Column("threshold", Float),
     Column("kept", Text),
+    Column("at", Text, nullable=False),
+)
+
+mark = Table(  # what a person says of a photograph; appended, the last one not undone speaks
+    "mark",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # flag, stars, label, date, box, note
+    Column("value", Text, nullable=False),  # "" takes it back
+    Column("batch", Text, nullable=False),  # marks that were made, and are undone, together
+    Column("at", Text, nullable=False),
+    Column("undone", Text),
+)
+
+face = Table(
+    "face",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("box", Text, nullable=False),  # JSON, upright pixels
+    Column("points", Text),  # JSON: eyes, nose, corners of the mouth, where the detector finds them
+    Column("print", LargeBinary),  # float32, what makes faces alike
+    Column("person", Integer),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("choice", Text, nullable=False),  # keep, exclude, blur
     Column("at", Text, nullable=False),
 )

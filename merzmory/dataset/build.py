@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from merzmory import decode
+from merzmory import decode, originals
 from merzmory.dataset.crop import METHODS, square
 from merzmory.dataset.readiness import readiness
 from merzmory.errors import ArchiveError, ConfigError
@@ -76,7 +76,7 @@ def plan(
 def _cut(photo: Photo, part: Path, file: str, resolution: int, crop: str) -> dict[str, Any]:
     """Write one square, and return its line."""
     try:
-        with decode.opened(Path(photo.path)) as picture:
+        with originals.opened(photo.path) as data, decode.opened(data) as picture:
             image, size = decode.developed(picture, shortest=_SPARE * resolution)
     except (OSError, decode.PictureError) as error:
         raise _changed(photo) from error

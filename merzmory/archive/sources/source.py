@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from merzmory.records import Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A regular file as a source saw it; it has not been opened."""
+    """A regular file, or a ZIP's member (`originals.inside`), as a source saw it: not opened yet."""
 
     path: str
     bytes: int
     mtime_ns: int
+    origin: Origin | None = None  # what the source knows of it
+    skip: str = ""  # why it is not read as a photograph, in one sentence; "" where it may be one
 
 
 class Source(Protocol):
