@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ Indices = npt.NDArray[np.int64]
 
 
 class PictureSet:
-    """Pictures of one dataset folder: `len()`, `resolution` (px), `classes`, `batch()`."""
+    """Pictures of one dataset folder: `len()`, `resolution` (px), `lines` of the manifest, `classes`, `batch()`."""
 
     def __init__(self, folder: Path, memory_limit: int = MEMORY_LIMIT) -> None:
         """Reads the folder; raises EngineError for what is not a dataset, empty, not square or of another size."""
@@ -52,8 +53,9 @@ class PictureSet:
         declared = settings.get("settings", {}).get("resolution")
         with _open(self._files[0]) as first:
             self.resolution = int(declared or first.width)
+        self.lines = lines
         labels = [line.get("label") for line in lines]
-        self.classes = sorted({str(label) for label in labels if label is not None})
+        self.classes = label_names(lines)
         self._classes: Indices | None = None
         if self.classes:
             if None in labels:
@@ -120,6 +122,11 @@ class PictureSet:
                 return np.asarray(picture.convert("RGB"), np.uint8)
             except OSError as error:
                 raise EngineError(f"{path} is damaged, build the dataset again") from error
+
+
+def label_names(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The labels in a dataset's manifest, ordered as a network's classes are; [] where it has none."""
+    return sorted({str(line["label"]) for line in lines if line.get("label") is not None})
 
 
 def order(count: int, seed: int, position: int, size: int) -> Indices:
