@@ -1,4 +1,4 @@
-"""The engine's own door: `python -m merzmory.gan train | sample | inspect | export`."""
+"""The engine's own door: `python -m merzmory.gan train | sample | score | inspect | export`."""
 
 from __future__ import annotations
 
@@ -55,15 +55,28 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--out", type=Path, required=True)
     sample.set_defaults(do=_sample)
 
+    score = commands.add_parser("score", help="how real the training pictures look to a run's D")
+    score.add_argument("run", type=Path)
+    score.add_argument("out", type=Path, help="JSON lines, the lowest score first")
+    score.add_argument("--dataset", type=Path, help="dataset folder, if not the run's own")
+    score.add_argument("--device", default="auto")
+    score.set_defaults(do=_score)
+
     inspect = commands.add_parser("inspect", help="what a network file is and can do, as JSON")
     inspect.add_argument("file", type=Path)
     inspect.set_defaults(do=_inspect)
 
-    export = commands.add_parser("export", help="a run's newest state as a base: G_ema and D")
-    export.add_argument("run", type=Path)
-    export.add_argument("out", type=Path)
-    export.add_argument("--half", action="store_true", help="float16 tensors, half the size")
+    export = commands.add_parser("export", help="a run's networks, or a file's, as a file")
+    export.add_argument("source", type=Path, help="run folder, or network file of any kind")
+    export.add_argument("out", type=Path, help="NAME.safetensors, or NAME.pt for rosinality")
+    export.add_argument("--step", type=int, help="of a run; without it, the newest checkpoint")
+    export.add_argument("--format", choices=("safetensors", "rosinality"), default="safetensors")
+    export.add_argument(
+        "--half", action="store_true", help="float16, and without --networks G_ema and D: a base"
+    )
+    export.add_argument("--networks", help="such as G_ema,D; without it, all that are there")
     export.add_argument("--note", action="append", default=[], metavar="KEY=TEXT", dest="notes")
+    export.add_argument("--force", action="store_true", help="write over a file that is there")
     export.set_defaults(do=_export)
     return parser
 
@@ -132,6 +145,15 @@ def _sample(options: argparse.Namespace) -> None:
                 Image.fromarray(picture.squeeze()).save(options.out / f"seed{seed:04d}.png")
 
 
+def _score(options: argparse.Namespace) -> None:
+    from merzmory.gan.run import write_bytes
+    from merzmory.gan.score import score_run
+
+    lines = score_run(options.run, options.dataset, device=options.device)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    write_bytes(options.out, text.encode())
+
+
 def _inspect(options: argparse.Namespace) -> None:
     from merzmory.gan.checkpoint import inspect
 
@@ -139,10 +161,21 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from merzmory.gan.export import export_base
+    from merzmory.gan.export import export
 
-    notes = dict(text.partition("=")[::2] for text in options.notes)
-    export_base(options.run, options.out, half=options.half, notes=notes)
+    done = export(
+        options.source,
+        options.out,
+        step=options.step,
+        format=options.format,
+        half=options.half,
+        networks=options.networks.split(",") if options.networks else None,
+        notes=dict(text.partition("=")[::2] for text in options.notes),
+        force=options.force,
+    )
+    print(f"{options.out}: {', '.join(done.networks)}, {done.bytes / 1e6:.1f} MB")
+    for remark in done.remarks:
+        print(f"For rosinality's code: {remark}.")
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from merzmory.gan.architecture import Hints, State, assemble, describe
-from merzmory.gan.networks import Generator
+from merzmory.gan.config import EngineError
+from merzmory.gan.networks import Discriminator, Generator
 
 HINTS = Hints(mbstd_group=4, w_avg_beta=0.995)  # its code's constants
 W_AVG_SAMPLES = 4096
+STATES = {"G": "g", "G_ema": "g_ema", "D": "d"}
 
 
 def generator_names(resolution: int, mapping_layers: int) -> Iterator[tuple[str, str]]:
@@ -89,7 +92,7 @@ def generator(theirs: Mapping[str, Tensor], latent_avg: Tensor | None) -> State:
         else:
             state[ours] = value
     if latent_avg is not None:
-        return state | {"mapping.w_avg": latent_avg.reshape(-1)}
+        return state | {"mapping.w_avg": latent_avg.reshape(-1).clone()}  # each network its own
     state["mapping.w_avg"] = torch.zeros(state["synthesis.b4.conv1.affine.weight"].shape[1])
     network = assemble(describe(state, None, HINTS), "G_ema", state)
     assert isinstance(network, Generator)
@@ -101,3 +104,103 @@ def discriminator(theirs: Mapping[str, Tensor]) -> State:
     """Tensors of a discriminator under the published names; KeyError where damaged."""
     blocks = sum(bool(re.fullmatch(r"convs\.\d{1,2}\.conv1\.0\.weight", key)) for key in theirs)
     return {ours: theirs[name] for ours, name in discriminator_names(2 ** (blocks + 2))}
+
+
+def as_checkpoint(networks: Mapping[str, nn.Module]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A checkpoint {g, g_ema, d: state, latent_avg [w_dim]} of "G", "G_ema", "D" (those that are there), float32, CPU;
+    and a sentence for each thing that it leaves to the one who opens it.
+
+    Raises:
+        EngineError: its code has no such network.
+    """
+    value: dict[str, Any] = {}
+    remarks: dict[str, None] = {}
+    for ours, network in networks.items():
+        if isinstance(network, Generator):
+            value[STATES[ours]] = _generator_state(network)
+            if ours == "G_ema" or "latent_avg" not in value:
+                value["latent_avg"] = network.mapping.w_avg.detach().cpu().clone()
+        elif isinstance(network, Discriminator):
+            value[STATES[ours]] = _discriminator_state(network)
+        else:
+            raise EngineError("it knows StyleGAN2 only, export to safetensors")
+        remarks |= dict.fromkeys(_remarks(network))
+    return value, tuple(remarks)
+
+
+def _generator_state(network: Generator) -> State:
+    config = network.config
+    if config.c_dim:
+        raise EngineError(f"it has no labels and this network has {config.c_dim}")
+    if config.img_channels != 3:
+        raise EngineError(f"it makes 3 colours and this network {config.img_channels}")
+    if config.z_dim != config.w_dim:
+        raise EngineError(
+            f"its z is as wide as w, and here they are {config.z_dim}, {config.w_dim}"
+        )
+    ours = _plain(network)
+    state = {}
+    for name, theirs in generator_names(config.resolution, config.mapping_layers):
+        value = ours[name]
+        if name.endswith("noise_const"):
+            value = value[None, None]
+        elif theirs.endswith(".conv.weight") or theirs == "input.input":
+            value = value[None]
+        elif name.endswith("noise_strength"):
+            value = value.reshape(1)
+        elif name.endswith("torgb.bias"):
+            value = value[None, :, None, None]
+        state[theirs] = value
+    for k in range(int(math.log2(config.resolution)) - 2):
+        # filters with the gain of upsampling by 2, which is 4
+        block = f"synthesis.b{8 * 2**k}"
+        state[f"convs.{2 * k}.conv.blur.kernel"] = ours[f"{block}.conv0.resample_filter"] * 4
+        state[f"to_rgbs.{k}.upsample.kernel"] = ours[f"{block}.resample_filter"] * 4
+    return state
+
+
+def _discriminator_state(network: Discriminator) -> State:
+    config = network.config
+    if config.d_architecture != "resnet" or config.mbstd_channels != 1 or config.c_dim:
+        raise EngineError(
+            "its discriminator is residual, without labels, with one channel of minibatch standard "
+            "deviation, and this one is not: leave D out"
+        )
+    ours = _plain(network)
+    state = {theirs: ours[name] for name, theirs in discriminator_names(config.resolution)}
+    for i in range(1, int(math.log2(config.resolution)) - 1):
+        block = f"b{config.resolution // 2 ** (i - 1)}"
+        state[f"convs.{i}.conv2.0.kernel"] = ours[f"{block}.conv1.resample_filter"]
+        state[f"convs.{i}.skip.0.kernel"] = ours[f"{block}.skip.resample_filter"]
+    return state
+
+
+def _remarks(network: Generator | Discriminator) -> Iterator[str]:
+    """What its code does not read from a file, where this network has it otherwise."""
+    config = network.config
+    generates = isinstance(network, Generator)
+    channels = config.channels if generates else config.d_channels
+    clamp = config.conv_clamp if generates or config.d_conv_clamp is None else config.d_conv_clamp
+    if generates and (config.w_dim, config.mapping_layers) != (512, 8):
+        yield (
+            "its scripts build a z of 512 and 8 mapping layers, so build "
+            f"Generator({config.resolution}, {config.w_dim}, {config.mapping_layers}) yourself"
+        )
+    sizes = [2**k for k in range(2, int(math.log2(config.resolution)) + 1)]
+    table = {r: channels(r) for r in sizes}
+    known = {m: {r: min(16384 * m // r, 512) for r in sizes} for m in (2, 1)}  # by multiplier
+    if table not in known.values():
+        yield f"its table of channels must be {table}"
+    elif table != known[2]:
+        yield "give its scripts --channel_multiplier 1"
+    if not generates and config.mbstd_group != HINTS.mbstd_group:
+        yield (
+            f"its D compares {HINTS.mbstd_group} pictures and this one was trained with "
+            f"{config.mbstd_group or 'the whole batch'}"
+        )
+    if clamp is not None and clamp < 1e9:
+        yield f"it does not clamp activations at {clamp:g}, which shows only beyond that"
+
+
+def _plain(network: nn.Module) -> State:
+    return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}

@@ -68,7 +68,7 @@ def test_train_and_export(
         (["train", "{tmp}/run", "--dataset", "{tmp}", "--set", "steps"], "KEY=VALUE"),
         (["train", "{tmp}/run", "--dataset", "{tmp}", "--set", "stepz=3"], "stepz"),
         (["train", "{tmp}/run", "--dataset", "{tmp}", "--config", "{tmp}/none"], "TOML"),
-        (["export", "{tmp}/run", "{tmp}/x"], "no checkpoint"),
+        (["export", "{tmp}/run", "{tmp}/x.safetensors"], "does not exist"),
         (["sample", "--network", "{tmp}/n", "--seeds", "x", "--out", "{tmp}"], "not seeds"),
     ],
 )

@@ -21,7 +21,7 @@ from merzmory.gan import run as runs
 from merzmory.gan.checkpoint import load_generator, read_tensors, save_network
 from merzmory.gan.config import EngineError, NetworkConfig, TrainConfig
 from merzmory.gan.device import choose_device
-from merzmory.gan.export import export_base
+from merzmory.gan.export import export
 from merzmory.gan.networks import Discriminator, Generator
 from merzmory.gan.training import TrainingProgress, resume, train
 
@@ -232,7 +232,8 @@ def test_starts_from_the_base(tmp_path: Path, data: Path) -> None:
     for name, value in D.state_dict().items():
         frozen = name.startswith("b8.") or "filter" in name
         assert torch.equal(end[f"D.{name}"], value) == frozen, name
-    out = export_base(run, tmp_path / "out.safetensors", half=True, notes={"licence": "CC0-1.0"})
+    out = tmp_path / "out.safetensors"
+    export(run, out, half=True, notes={"licence": "CC0-1.0"})
     tensors, metadata = read_tensors(out)
     assert {k.split(".")[0] for k in tensors} == {"G_ema", "D"}
     assert {t.dtype for t in tensors.values()} == {torch.float16}
