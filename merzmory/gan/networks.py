@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from merzmory.gan import ops
 from merzmory.gan.config import NetworkConfig
 from merzmory.gan.layers import FIR, Conv, FullyConnected, Noise, SynthesisLayer, ToRGB, normalise
+from merzmory.gan.stylegan3_config import StyleGAN3Config
 
 HALF_FROM = 16  # px: the smallest resolution that runs in half precision
 
@@ -134,16 +135,16 @@ class Synthesis(nn.Module):
         return img
 
 
-class Generator(nn.Module):
-    """StyleGAN2 generator: mapping and synthesis."""
+class StyleGenerator(nn.Module):
+    """What the generators of the family have in common: mapping, truncation, synthesis."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig | StyleGAN3Config, synthesis: nn.Module) -> None:
         super().__init__()
-        self.config = config
+        self.config: NetworkConfig | StyleGAN3Config = config
         self.z_dim, self.c_dim, self.w_dim = config.z_dim, config.c_dim, config.w_dim
         self.num_ws = config.num_ws
         self.resolution = config.resolution
-        self.synthesis = Synthesis(config)
+        self.synthesis = synthesis
         self.mapping = Mapping(
             config.z_dim, config.c_dim, config.w_dim, config.mapping_layers, config.w_avg_beta
         )
@@ -178,6 +179,15 @@ class Generator(nn.Module):
         """z [N, z_dim], one-hot c [N, c_dim] -> picture [N, 3, H, W], about -1..1."""
         out: Tensor = self.synthesis(self.ws(z, c, psi, cutoff), noise, generator)
         return out
+
+
+class Generator(StyleGenerator):
+    """StyleGAN2 generator: mapping and synthesis."""
+
+    config: NetworkConfig
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config, Synthesis(config))
 
 
 class DiscriminatorBlock(nn.Module):
