@@ -168,13 +168,15 @@ def sheet(
 
 
 def about(line: Mapping[str, Any]) -> str:
-    """The caption of a generated picture, from its manifest line: seed and psi; step."""
+    """The caption of a generated picture, from its manifest line: seed and psi; step and label."""
     if "seed" not in line:
         return str(line["file"])
     first = f"seed {line['seed']}"
     if line.get("psi") is not None:
         first += f" · psi {line['psi']:g}"
-    return first if line.get("step") is None else f"{first}\nstep {line['step']}"
+    second = [f"step {line['step']}"] if line.get("step") is not None else []
+    second += [str(line["label"])] if line.get("label") is not None else []
+    return "\n".join([first, " · ".join(second)]).rstrip()
 
 
 def head_height(

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from PIL import Image
 
 from merzmory import provenance
-from merzmory.gan import checkpoint, generate
+from merzmory.gan import checkpoint
 from merzmory.gan.device import choose_device
+from merzmory.latent.labels import in_turn, pictures
 from merzmory.manifest import Work, lay_out
 from merzmory.records import Announce, Progress
 from merzmory.sheet import sheet
@@ -39,11 +40,19 @@ def plan(
     tile: int,
     device: str,
     settings: Mapping[str, Any],
+    labels: Sequence[str] = (),
+    label: str = "",
 ) -> Work:
     """Two sheets, strip-ema.png and strip-raw.png: rows are seeds 0.., columns are steps.
 
-    `snapshots` maps a step to its slim checkpoint, which holds G and G_ema.
+    `snapshots` maps a step to its slim checkpoint, which holds G and G_ema. In a network that
+    knows `labels`, rows take `label`, or all in turn.
+
+    Raises:
+        ConfigError: `label` is none of `labels`.
     """
+    turn = in_turn(labels, label, "strip.label")
+    classes = [turn[seed % len(turn)] for seed in range(seeds)]
     steps = choose(sorted(snapshots), columns)
     networks = list(NETWORKS)
 
@@ -52,15 +61,18 @@ def plan(
         grid: list[list[Image.Image]] = [[] for _ in range(seeds)]
         for number, step in enumerate(steps):
             generator = checkpoint.load_generator(snapshots[step], which, choose_device(device))
-            for row, seed in zip(grid, range(seeds), strict=True):
-                picture = generate.images(generator, [seed], psi=psi, noise="const")[0]
+            made = pictures(generator, range(seeds), classes, psi)
+            for row, picture in zip(grid, made, strict=True):
                 row.append(Image.fromarray(picture))
             announce(Progress("strip", index * len(steps) + number + 1, 2 * len(steps), "columns"))
         drawn = sheet(
             grid,
             tile=tile,
             column_labels=[f"step {step}" for step in steps],
-            row_labels=[f"seed {seed}" for seed in range(seeds)],
+            row_labels=[
+                f"seed {seed}" + (f" · {labels[c]}" if c is not None else "")
+                for seed, c in enumerate(classes)
+            ],
         )
         file = f"strip-{which}.png"
         record = {**settings, "network": which, "steps": steps, "psi": psi}

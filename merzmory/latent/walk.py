@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from merzmory.gan import checkpoint, generate
 from merzmory.gan.device import choose_device
+from merzmory.latent.labels import in_turn
 
 
 def slerp(a: NDArray[np.float64], b: NDArray[np.float64], t: float) -> NDArray[np.float64]:
@@ -57,13 +58,20 @@ def frames(
     count: int,
     psi: float,
     device: str,
+    labels: Sequence[str] = (),
+    label: str = "",
     batch: int = 8,
 ) -> Callable[[int], NDArray[np.uint8]]:
     """A function from frame number to picture [H, W, 3] of a looped walk through `seeds`.
 
     Frames are generated in batches when first asked for; the last two batches are kept, so a
     writer that asks in order holds `2 * batch` pictures. Noise is constant: it would flicker.
+    A network that knows `labels` walks inside one: `label`, or the first.
+
+    Raises:
+        ConfigError: `label` is none of `labels`.
     """
+    inside = in_turn(labels, label, "walk.label")[0]
     generator = checkpoint.load_generator(network, which, choose_device(device))
     keyframes = generate.latents(seeds, generator.z_dim).double().numpy()
     z = torch.from_numpy(path(keyframes, count)).float()
@@ -75,7 +83,7 @@ def frames(
             for old in sorted(kept)[:-1]:
                 del kept[old]
             part = z[block * batch : (block + 1) * batch]
-            kept[block] = generate.images(generator, part, psi=psi, noise="const")
+            kept[block] = generate.images(generator, part, psi=psi, label=inside)
         return np.asarray(kept[block][min(number, count - 1) % batch])
 
     return frame
