@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from merzmory.archive import rows as read
 from merzmory.archive import tables as t
 from merzmory.archive.assets import (
-    DUPLICATE,
     KEPT,
     READ,
     VERDICTS,
@@ -91,8 +91,8 @@ class Catalogue:
             ArchiveError: `ruling` has not been made yet.
         """
         with self._database.reading() as connection:
-            assets = {asset.sha256: asset for asset in _assets(connection)}
-            rows = list(_rows(connection, self._ruling(connection, ruling), assets))
+            assets = {asset.sha256: asset for asset in read.assets(connection)}
+            rows = list(read.rows(connection, self._ruling(connection, ruling), assets))
         found = []
         for row in rows:
             if row.verdict == KEPT and row.sha256:
@@ -111,8 +111,8 @@ class Catalogue:
             ArchiveError: `ruling` has not been made yet.
         """
         with self._database.reading() as connection:
-            assets = {asset.sha256: asset for asset in _assets(connection)}
-            return list(_rows(connection, self._ruling(connection, ruling), assets))
+            assets = {asset.sha256: asset for asset in read.assets(connection)}
+            return list(read.rows(connection, self._ruling(connection, ruling), assets))
 
     def counts(self, ruling: str | None = None) -> dict[str, int]:
         """How many files have each of the five verdicts; they add up to `len(rows())`."""
@@ -129,7 +129,7 @@ class Catalogue:
                     select(t.location.c.sha256).where(t.location.c.missing_since.is_(None))
                 )
             )
-            return [a for a in _assets(connection) if a.verdict == READ and a.sha256 in present]
+            return [a for a in read.assets(connection) if a.verdict == READ and a.sha256 in present]
 
     # ingest
 
@@ -186,7 +186,7 @@ class Catalogue:
             for batch in _batches(
                 {
                     "scan": number[0], "path": os.fsencode(file.path), "shard": index // shard_size,
-                    "skip": file.skip or None, "origin": origin_text(file.origin),
+                    "skip": file.skip or None, "origin": read.origin_text(file.origin),
                 }
                 for index, file in enumerate(todo)
             ):  # fmt: skip
@@ -200,7 +200,7 @@ class Catalogue:
         )
         with self._database.reading() as connection:
             found = [
-                Pending(os.fsdecode(path), skip or "", _origin(origin))
+                Pending(os.fsdecode(path), skip or "", read.origin_of(origin))
                 for path, skip, origin in connection.execute(wanted)
             ]
         return sorted(found, key=lambda file: file.path)
@@ -220,7 +220,7 @@ class Catalogue:
                     t.asset.c.sha256.in_(batch), t.asset.c.algorithm == algorithm
                 )
                 for row in connection.execute(wanted).mappings():
-                    found[row["sha256"]] = _asset(row)
+                    found[row["sha256"]] = read.asset_of(row)
         return found
 
     def record(
@@ -245,7 +245,7 @@ class Catalogue:
             for batch in _batches(
                 {
                     **asdict(place), "path": os.fsencode(place.path),
-                    "origin": origin_text(place.origin),
+                    "origin": read.origin_text(place.origin),
                     "first_seen": now, "missing_since": None,
                 }
                 for place in locations
@@ -292,8 +292,8 @@ class Catalogue:
         """Append the decisions that differ from the standing ones; the number appended."""
         now = _now()
         with self._database.writing() as connection:
-            standing = _standing(connection, ruling)
-            fresh = [d for d in decisions if standing.get(d.sha256, _kept(d.sha256)) != d]
+            standing = read.standing(connection, ruling)
+            fresh = [d for d in decisions if standing.get(d.sha256, read.sound(d.sha256)) != d]
             for batch in _batches({**asdict(d), "ruling": ruling, "at": now} for d in fresh):
                 connection.execute(insert(t.decision), batch)
             row = {"id": ruling, "settings": json.dumps(settings, sort_keys=True)}
@@ -310,99 +310,6 @@ class Catalogue:
                 "with the same config first."
             )
         return wanted
-
-
-def _rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]) -> Iterator[Row]:
-    """Each present file with its verdict: ingest's, then exact copies, then the ruling's."""
-    wanted = (
-        select(t.location).where(t.location.c.missing_since.is_(None)).order_by(t.location.c.path)
-    )
-    places = [
-        Location(
-            os.fsdecode(row["path"]), row["bytes"], row["mtime_ns"],
-            row["sha256"], row["verdict"], row["reason"], _origin(row["origin"]),
-        )
-        for row in connection.execute(wanted).mappings()
-    ]  # fmt: skip
-    firsts: dict[str, Location] = {}  # the oldest file of each picture, then the first by name
-    for place in sorted(places, key=lambda p: (p.mtime_ns, p.path)):
-        if place.sha256:
-            firsts.setdefault(place.sha256, place)
-    standing = _standing(connection, ruling) if ruling else {}
-    unruled = "It is sound." if ruling else "It was read; nothing has been culled yet."
-    for place in places:
-        asset = assets.get(place.sha256 or "")
-        verdict, reason = place.verdict, place.reason
-        if verdict == READ and place.sha256:
-            first, said = firsts[place.sha256], standing.get(place.sha256)
-            verdict, reason = (said.verdict, said.reason) if said else (KEPT, unruled)
-            if first is not place:
-                verdict, reason = DUPLICATE, f"It holds the same bytes as {first.path}."
-            elif said and said.kept in firsts:
-                reason = reason.replace("{kept}", firsts[said.kept].path)
-        taken, uncertain = _taken(asset, place.origin)
-        yield Row(
-            place.path, place.sha256, verdict, reason, taken, _place(asset, place.origin),
-            asset.width if asset else 0, asset.height if asset else 0, place.bytes,
-            uncertain, place.origin,
-        )  # fmt: skip
-
-
-def _taken(asset: Asset | None, origin: Origin | None) -> tuple[str | None, bool]:
-    """(date, whether it is a guess): the camera's before the source's, a guess last."""
-    if origin and origin.taken and origin.taken_from == "by hand":
-        return origin.taken, origin.uncertain
-    if asset and asset.taken:
-        return asset.taken, False
-    return (origin.taken, origin.uncertain) if origin else (None, False)
-
-
-def _place(asset: Asset | None, origin: Origin | None) -> tuple[float, float] | None:
-    if asset is None or asset.latitude is None or asset.longitude is None:
-        return origin.place if origin else None
-    return asset.latitude, asset.longitude
-
-
-def origin_text(origin: Origin | None) -> str | None:
-    """An origin as the catalogue keeps it: JSON of what it says, without what it leaves open."""
-    if origin is None:
-        return None
-    said = {key: value for key, value in asdict(origin).items() if value}
-    return json.dumps(said, sort_keys=True, ensure_ascii=False)
-
-
-def _origin(text: str | None) -> Origin | None:
-    if text is None:
-        return None
-    said = json.loads(text)
-    place = said.pop("place", None)
-    return Origin(**said, place=(place[0], place[1]) if place else None)
-
-
-def _standing(connection: Connection, ruling: str) -> dict[str, Decision]:
-    """The last decision on each asset under `ruling`."""
-    names = [field.name for field in fields(Decision)]
-    wanted = (
-        select(*(t.decision.c[name] for name in names))
-        .where(t.decision.c.ruling == ruling)
-        .order_by(t.decision.c.id)
-    )
-    return {row.sha256: Decision(*row) for row in connection.execute(wanted)}
-
-
-def _kept(sha256: str) -> Decision:
-    return Decision(sha256, "", KEPT, "It is sound.")
-
-
-def _assets(connection: Connection) -> Iterator[Asset]:
-    for row in connection.execute(select(t.asset).order_by(t.asset.c.sha256)).mappings():
-        yield _asset(row)
-
-
-def _asset(row: Any) -> Asset:
-    values = {key: value for key, value in row.items() if key != "algorithm"}
-    boxes: list[list[int]] = json.loads(values.pop("faces"))
-    return Asset(**values, faces=tuple((b[0], b[1], b[2], b[3]) for b in boxes))
 
 
 def _upsert(connection: Connection) -> Callable[..., None]:

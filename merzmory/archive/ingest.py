@@ -15,8 +15,9 @@ from pathlib import Path
 
 from merzmory import decode
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
-from merzmory.archive.catalogue import Catalogue, Known, origin_text
+from merzmory.archive.catalogue import Catalogue, Known
 from merzmory.archive.photograph import ALGORITHM, Held, hold, may_hold_a_picture, measure
+from merzmory.archive.rows import origin_text
 from merzmory.archive.sources.source import Found, Source
 from merzmory.errors import ArchiveError, FormatError
 from merzmory.manifest import Work
