@@ -215,6 +215,14 @@ def status(cache: Path) -> list[Status]:
     return [Status(weight, _here(weight, cache)) for weight in ledger().values()]
 
 
+def of_file(sha256: str, name: str) -> Weight | None:
+    """The entry whose file has this SHA-256; this name, where the ledger knows no SHA-256."""
+    for weight in ledger().values():
+        if weight.sha256 == sha256 or (weight.sha256 is None and weight.name == name):
+            return weight
+    return None
+
+
 class _CutOffError(Exception):
     """The connection ended before the file did."""
 
