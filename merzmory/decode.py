@@ -162,7 +162,8 @@ def developed(
         # TIFF is turned by Pillow, and HEIC by its plug-in, while the pixels load
         turned = 1 if picture.format in {"TIFF", "HEIF"} else orientation(picture)
         if picture.format in {"JPEG", "MPO"}:  # DCT scaling: the inverse transform gives fewer
-            scales = [max(stored) // longest] if longest else []
+            # libjpeg rounds up: 3998 pixels give 1000 at 1/4
+            scales = [(max(stored) - 1) // max(1, longest - 1)] if longest else []
             scales += [min(stored) // shortest] if shortest else []
             scale = max(1, min(scales, default=1))
             picture.draft(None, (max(1, stored[0] // scale), max(1, stored[1] // scale)))

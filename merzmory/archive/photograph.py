@@ -11,11 +11,10 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import imagehash
 import numpy as np
 
 from merzmory import decode, originals
-from merzmory.archive import metadata, people, quality
+from merzmory.archive import hashes, metadata, people, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 
 ALGORITHM = 2  # version of all measures: a new one decodes every picture again
@@ -114,8 +113,8 @@ def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
         found = metadata.read(picture)  # before decoding: Pillow turns a TIFF and drops its tags
         kind = picture.format or ""
         small, (width, height) = decode.developed(picture, longest=LOOK_AT)
-    grey = small.convert("L")
-    pixels = np.asarray(grey)
+    pixels = np.asarray(small.convert("L"))
+    tiny = hashes.reduced(pixels)
     judged = quality.measure(pixels)
     scale = max(width, height) / max(small.size)
     return Asset(
@@ -128,8 +127,8 @@ def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
         latitude=found.place[0] if found.place else None,
         longitude=found.place[1] if found.place else None,
         camera=found.camera,
-        phash64=str(imagehash.phash(grey, hash_size=8)),
-        phash256=str(imagehash.phash(grey, hash_size=16)),
+        phash64=hashes.perceptual(tiny, 8),
+        phash256=hashes.perceptual(tiny, 16),
         blur=judged.blur,
         detail=judged.detail,
         dark=judged.dark,

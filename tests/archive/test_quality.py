@@ -35,6 +35,31 @@ def test_blur_of_both_kinds_is_seen(sample: SampleSource) -> None:
         assert sharp.blur < 0.62 or sharp.detail > 60
 
 
+def _blur_in_words(grey: quality.Grey) -> float:
+    """Crete 2007, step by step in floating point."""
+    picture, scores = grey.astype(np.float64), []
+    for axis, kernel in ((0, (1, 9)), (1, (9, 1))):
+        steps = np.abs(np.diff(picture, axis=axis))
+        softer = np.abs(np.diff(np.asarray(cv2.blur(picture, kernel)), axis=axis))
+        total = float(steps.sum())
+        lost = float(np.maximum(steps - softer, 0).sum())
+        scores.append(1.0 if total == 0 else (total - lost) / total)
+    return max(scores)
+
+
+def test_whole_numbers_measure_what_the_paper_says(sample: SampleSource) -> None:
+    greys = [_grey(decode.upright_srgb(Path(file.path))) for file in list(sample.files())[::20]]
+    dice = np.random.default_rng(3)
+    greys += [dice.integers(0, 256, shape).astype(np.uint8) for shape in ((2, 2), (3, 5), (7, 90))]
+    for grey in greys:
+        assert quality.reblur(grey) == pytest.approx(_blur_in_words(grey), abs=1e-9)
+        edges = np.asarray(cv2.Laplacian(grey, cv2.CV_64F))
+        rows = np.array_split(edges, min(4, grey.shape[0]), axis=0)
+        tiles = [t for row in rows for t in np.array_split(row, min(4, grey.shape[1]), axis=1)]
+        wanted = max(float(tile.var()) for tile in tiles)
+        assert quality.sharpest_tile(grey) == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+
+
 def test_bokeh_is_not_blurred(pictures: Callable[[int], Image.Image]) -> None:
     subject = pictures(1).resize((100, 100))
     scene = pictures(2).resize((400, 400)).filter(ImageFilter.GaussianBlur(8))
