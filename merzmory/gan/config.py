@@ -17,6 +17,10 @@ class EngineError(Exception):
     """What went wrong in one sentence: the thing, the limit and the remedy."""
 
 
+class DiskFullError(EngineError):
+    """A write that did not fit on the disk; it can be tried again once there is room."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """Architecture of a StyleGAN2 generator and its discriminator; travels as JSON in the weights file.
@@ -145,7 +149,12 @@ class TrainConfig:
     tick_steps: int = 10  # steps a line of stats.jsonl
     checkpoint_every_seconds: float = 120.0  # s of training between checkpoints
     checkpoint_every_steps: int = 0  # additional checkpoints, 0 = none
-    keep_checkpoints: int = 2  # newest full-state checkpoints kept
+    keep_checkpoints: int = (
+        2  # newest full-state checkpoints kept at least, while the disk has room
+    )
+    checkpoint_gb: float = 1.0  # GB: more of them are kept as long as all together take less
+    metric_pictures: int = 64  # real and generated pictures compared at each snapshot, 0 = none
+    micro_batch: int = 0  # pictures in memory at once, gradients are summed up; 0 = the batch
 
     device: str = "auto"  # auto = cuda, then mps, then cpu; or a torch device
     threads: int = 0  # CPU threads, 0 = torch's own choice
@@ -169,6 +178,9 @@ class TrainConfig:
             "pl_interval",
             "freeze_d",
             "preview_every_steps",
+            "checkpoint_gb",
+            "metric_pictures",
+            "micro_batch",
         ):
             if getattr(self, name) < 0:
                 raise EngineError(f"{name} is {getattr(self, name)}, it must not be negative")

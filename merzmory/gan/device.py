@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 import torch
@@ -42,3 +43,12 @@ def keep_freed_memory() -> None:
         return
     mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: bytes from which a block is mapped on its own
     mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: bytes free at the top before they are given back
+
+
+def release_memory() -> None:
+    """Give back what nothing refers to any more, on the accelerator too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -26,8 +26,8 @@ FORMAT = 1
 _RUNNING = ("pl_mean", "sums", "counts", "signs")
 
 
-def save_checkpoint(run: Path, state: TrainingState, position: int, keep: int) -> Path:
-    """Write checkpoints/step-NNNNNN and keep the newest `keep`; returns the folder."""
+def save_checkpoint(run: Path, state: TrainingState, position: int) -> Path:
+    """Write checkpoints/step-NNNNNN and drop the oldest as the recipe says; returns the folder."""
     target = run / "checkpoints" / step_name(state.step)
     part = target.with_name(target.name + ".part")
     with storage_errors(run):
@@ -62,7 +62,8 @@ def save_checkpoint(run: Path, state: TrainingState, position: int, keep: int) -
             shutil.rmtree(target)
         part.rename(target)
         _sync(target.parent)
-    drop_old_checkpoints(run, keep)
+    config = state.config
+    drop_old_checkpoints(run, config.keep_checkpoints, config.checkpoint_gb * 1e9)
     return target
 
 

@@ -3,6 +3,7 @@
     run.json          recipe, architecture, base and dataset it belongs to
     stats.jsonl       a line a tick: step, kimg, losses, strength; the last line says how far the run is
     timings.jsonl     a line a tick: what depends on the machine
+    metrics.jsonl     a line a snapshot: sliced Wasserstein distance to the real pictures
     checkpoints/step-000200/      all that resuming needs
     snapshots/step-000100.safetensors     G and G_ema (float32)
     previews/step-000100-ema.png, -raw.png     the same fixed seeds at each step
@@ -28,7 +29,7 @@ from merzmory.gan.config import EngineError
 from merzmory.gan.generate import Pixels
 
 FORMAT = 1
-RUN, STATS, TIMINGS = "run.json", "stats.jsonl", "timings.jsonl"
+RUN, STATS, TIMINGS, METRICS = "run.json", "stats.jsonl", "timings.jsonl", "metrics.jsonl"
 
 
 def step_name(step: int) -> str:
@@ -113,11 +114,16 @@ def exclusive(run: Path) -> Iterator[None]:
 
 
 def append_line(path: Path, values: Mapping[str, Any]) -> None:
-    """Append one JSON line, so that the line is on the disk when this returns."""
-    with storage_errors(path), path.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(values, sort_keys=True) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    """Append one JSON line, so that the line is on the disk when this returns, or nothing of it."""
+    with storage_errors(path), path.open("ab") as out:
+        before = out.tell()
+        try:
+            out.write((json.dumps(values, sort_keys=True) + "\n").encode())
+            out.flush()
+            os.fsync(out.fileno())
+        except OSError:
+            os.truncate(path, before)
+            raise
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -135,7 +141,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def cut_back(run: Path, step: int) -> None:
     """Drop what was written behind `step`, and the closing lines of a run that grows."""
-    for name in (STATS, TIMINGS):
+    for name in (STATS, TIMINGS, METRICS):
+        if not (run / name).exists() and name == METRICS:
+            continue
         kept = [
             line
             for line in read_lines(run / name)
@@ -155,10 +163,14 @@ def checkpoints(run: Path) -> list[tuple[int, Path]]:
     return sorted((step_of(p), p) for p in found)
 
 
-def drop_old_checkpoints(run: Path, keep: int) -> None:
-    """Keep the newest `keep`; what a kill left half-written goes too."""
-    for _, path in checkpoints(run)[:-keep]:
-        shutil.rmtree(path, ignore_errors=True)
+def drop_old_checkpoints(run: Path, keep: int, budget: float = 0) -> None:
+    """Keep the newest `keep`, and more of them while all take at most `budget` bytes; what a kill
+    left half-written goes too."""
+    taken = 0
+    for number, (_, path) in enumerate(reversed(checkpoints(run)), 1):
+        taken += sum(file.stat().st_size for file in path.iterdir())
+        if number > keep and taken > budget:
+            shutil.rmtree(path, ignore_errors=True)
     for part in (run / "checkpoints").glob("*.part"):
         shutil.rmtree(part, ignore_errors=True)
 

@@ -7,6 +7,8 @@ own optimiser update. Nothing in a step waits for the device: losses and strengt
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,9 +24,13 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 MEASURES = ("loss_g", "loss_d_fake", "loss_d_real", "r1", "path_length", "sign_real", "sign_fake")
 
 
-def step_seed(seed: int, step: int) -> int:
-    """The seed of all randomness of one step: a function of (seed, step), so that resuming needs no state."""
-    state = np.random.SeedSequence([seed, step]).generate_state(2, np.uint32)
+def step_seed(seed: int, step: int, turn: int = 0) -> int:
+    """The seed of all randomness of one step: a function of (seed, step), so that resuming needs no state.
+
+    `turn` is how often the training was rolled back to a step up to this one: another try, other dice.
+    """
+    words = [seed, step, turn] if turn else [seed, step]
+    state = np.random.SeedSequence(words).generate_state(2, np.uint32)
     return int(state[0]) << 31 ^ int(state[1])
 
 
@@ -47,9 +53,18 @@ class TrainingState:
         generator: Generator,
         discriminator: Discriminator,
         augment: AugmentPipe | None = None,
+        *,
+        micro_batch: int = 0,
+        turns: Sequence[int] = (),
     ) -> None:
-        """The networks (and `augment`) are on their device; D is frozen as the recipe says."""
+        """The networks (and `augment`) are on their device; D is frozen as the recipe says.
+
+        A phase goes through the batch `micro_batch` pictures at a time (0: at once) and sums their
+        gradients; `turns` are the steps that the training was rolled back to.
+        """
         self.config = config
+        self.micro_batch = micro_batch or config.batch
+        self.turns = sorted(turns)
         self.G, self.D = generator.train(), discriminator.train()
         self.G_ema = copy.deepcopy(generator).eval().requires_grad_(False)
         self.augment = augment
@@ -76,29 +91,40 @@ class TrainingState:
 
     # The four phases
 
-    def g_main(self, z: Tensor, c: Tensor | None) -> Tensor:
+    # `share` is the part of the batch that the pictures given are: it scales their gradients.
+
+    def g_main(self, z: Tensor, c: Tensor | None, share: float = 1.0) -> Tensor:
         """Gradients of the generator's loss; returns the loss."""
         ws = loss.mixed_styles(self.G, z, c, self.config.style_mixing, self.rng)
         fake = self.G.synthesis(ws, self.noise, self.rng, self.half)
         logits = self.D(self._augmented(fake), c, self.half)
         value = loss.generator_loss(logits)
-        _backward(value)
+        _backward(value * share)
         self._measure("loss_g", value)
         self._measure("sign_fake", logits.detach().sign().mean())
         return value.detach()
 
-    def g_path_length(self, z: Tensor, c: Tensor | None, pl_noise: Tensor) -> Tensor:
+    def g_path_length(
+        self, z: Tensor, c: Tensor | None, pl_noise: Tensor, share: float = 1.0
+    ) -> Tensor:
         """Gradients of the path length penalty times weight and interval; returns the lengths [N]."""
         ws = loss.mixed_styles(self.G, z, c, self.config.style_mixing, self.rng)
         lengths = loss.path_lengths(self.G, ws, pl_noise, self.noise, self.rng)
         penalty, self.pl_mean = loss.path_length_penalty(
-            lengths, self.pl_mean, self.config.pl_decay
+            lengths, self.pl_mean, self.config.pl_decay * share
         )
-        _backward(penalty.mean() * (self.config.pl_weight * self.config.pl_interval))
+        _backward(penalty.mean() * (self.config.pl_weight * self.config.pl_interval * share))
         self._measure("path_length", lengths.detach().mean())
         return lengths.detach()
 
-    def d_main(self, z: Tensor, real: Tensor, c_fake: Tensor | None, c: Tensor | None) -> Tensor:
+    def d_main(
+        self,
+        z: Tensor,
+        real: Tensor,
+        c_fake: Tensor | None,
+        c: Tensor | None,
+        share: float = 1.0,
+    ) -> Tensor:
         """Gradients of the discriminator's loss on generated and real pictures; returns the loss."""
         with torch.no_grad():
             ws = loss.mixed_styles(
@@ -106,21 +132,21 @@ class TrainingState:
             )
             fake = self.G.synthesis(ws, self.noise, self.rng, self.half)
         fake_loss = loss.discriminator_fake_loss(self.D(self._augmented(fake), c_fake, self.half))
-        _backward(fake_loss)
+        _backward(fake_loss * share)
         logits = self.D(self._augmented(real), c, self.half)
         real_loss = loss.discriminator_real_loss(logits)
-        _backward(real_loss)
+        _backward(real_loss * share)
         self._measure("loss_d_fake", fake_loss)
         self._measure("loss_d_real", real_loss)
         self._sign(logits)
         return (fake_loss + real_loss).detach()
 
-    def d_r1(self, real: Tensor, c: Tensor | None) -> Tensor:
+    def d_r1(self, real: Tensor, c: Tensor | None, share: float = 1.0) -> Tensor:
         """Gradients of gamma / 2 * R1 times interval; returns the penalties [N]."""
         penalty, logits = loss.r1_penalty(
             self.D, real, c, self._augmented if self.augment is not None else None
         )
-        _backward(penalty.mean() * (self.gamma / 2 * self.config.r1_interval))
+        _backward(penalty.mean() * (self.gamma / 2 * self.config.r1_interval * share))
         self._measure("r1", penalty.detach().mean())
         self._sign(logits)
         return penalty.detach()
@@ -133,24 +159,31 @@ class TrainingState:
         `c_fake` are labels for generated pictures, drawn like the real ones.
         """
         config, n = self.config, real.shape[0]
-        self.rng.manual_seed(step_seed(config.seed, self.step))
+        turn = bisect_right(self.turns, self.step)
+        self.rng.manual_seed(step_seed(config.seed, self.step, turn))
 
         self.D.requires_grad_(False)
-        self.g_main(self._latents(n), c_fake)
+        z = self._latents(n)
+        for part, share in self._parts(n):
+            self.g_main(z[part], _of(c_fake, part), share)
         self.update(self.g_opt, self.g_params)
         if config.pl_interval and self.step % config.pl_interval == 0:
             small = max(n // config.pl_batch_shrink, 1)
             pl_noise = torch.randn(small, *real.shape[1:], device=self.device, generator=self.rng)
-            some = c_fake if c_fake is None else c_fake[:small]
-            self.g_path_length(self._latents(small), some, pl_noise)
+            z = self._latents(small)
+            for part, share in self._parts(small, config.pl_batch_shrink):
+                self.g_path_length(z[part], _of(c_fake, part), pl_noise[part], share)
             self.update(self.g_opt, self.g_params)
 
         for p in self.d_params:
             p.requires_grad_(True)
-        self.d_main(self._latents(n), real, c_fake, c)
+        z = self._latents(n)
+        for part, share in self._parts(n):
+            self.d_main(z[part], real[part], _of(c_fake, part), _of(c, part), share)
         self.update(self.d_opt, self.d_params)
         if config.r1_interval and self.step % config.r1_interval == 0:
-            self.d_r1(real, c)
+            for part, share in self._parts(n):
+                self.d_r1(real[part], _of(c, part), share)
             self.update(self.d_opt, self.d_params)
 
         self.update_ema(self.ema_beta())
@@ -188,7 +221,22 @@ class TrainingState:
         """Probability of augmentation; waits for the device."""
         return 0.0 if self.augment is None else float(self.augment.p)
 
+    def is_sound(self) -> bool:
+        """Whether the measures since the last tick and all weights are finite; waits for the device."""
+        with torch.no_grad():
+            networks = (self.G, self.G_ema, self.D)
+            weights: list[Tensor] = [p for n in networks for p in n.parameters()]
+            norms = torch.stack(torch._foreach_norm(weights))
+            return bool(torch.isfinite(norms).all() & torch.isfinite(self.sums).all())
+
     # Parts
+
+    def _parts(self, n: int, shrink: int = 1) -> Iterator[tuple[slice, float]]:
+        """(where, share of n) of each micro-batch of n pictures."""
+        size = max(self.micro_batch // shrink, 1)
+        for start in range(0, n, size):
+            end = min(start + size, n)
+            yield slice(start, end), (end - start) / n
 
     def _latents(self, n: int) -> Tensor:
         return torch.randn(n, self.G.z_dim, device=self.device, generator=self.rng)
@@ -224,6 +272,10 @@ class TrainingState:
         self._measure("sign_real", sign.mean())
         self.signs[0] += sign.sum()
         self.signs[1] += sign.numel()
+
+
+def _of(labels: Tensor | None, part: slice) -> Tensor | None:
+    return None if labels is None else labels[part]
 
 
 def _backward(value: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Start a training run, or go on with it exactly."""
+"""Start a training run, or go on with it exactly; where a step breaks, go on from the checkpoint before."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from merzmory.gan import recovery
 from merzmory.gan import run as runs
 from merzmory.gan.augment import AugmentPipe
-from merzmory.gan.checkpoint import load_discriminator, load_generator
+from merzmory.gan.checkpoint import load_base
 from merzmory.gan.config import (
     ENGINE_VERSION,
     EngineError,
@@ -21,8 +22,8 @@ from merzmory.gan.config import (
     train_config,
 )
 from merzmory.gan.data import PictureSet
-from merzmory.gan.device import choose_device, keep_freed_memory, use_threads
-from merzmory.gan.loop import Announce, Loop, TrainingProgress
+from merzmory.gan.device import choose_device, keep_freed_memory, release_memory, use_threads
+from merzmory.gan.loop import Announce, DivergedError, Loop, TrainingProgress
 from merzmory.gan.networks import Discriminator, Generator
 from merzmory.gan.resume import load_newest
 from merzmory.gan.step import TrainingState, step_seed
@@ -32,6 +33,7 @@ __all__ = ["MACHINE_KEYS", "Announce", "TrainingProgress", "choose_device", "res
 # Keys of the machine, not of the result: they may differ on resume and are recorded then.
 MACHINE_KEYS = (
     "device", "threads", "checkpoint_every_seconds", "checkpoint_every_steps", "keep_checkpoints",
+    "checkpoint_gb", "metric_pictures", "micro_batch",
 )  # fmt: skip
 
 
@@ -50,11 +52,15 @@ def train(
     new. On resume only `steps` may grow (and MACHINE_KEYS differ); the same command after a kill
     ends with the same bits on the same CPU with the same number of threads.
 
+    Numbers that are not finite roll the training back to its checkpoint, to go on with other random
+    numbers ("rolled back"); a step that does not fit into memory is gone through in parts of half
+    the size, and their gradients summed up ("smaller"). run.json keeps both.
+
     `should_stop` is asked after each step: True writes a checkpoint and returns, with the event "stopped".
     Ctrl-C does the same and then raises KeyboardInterrupt; a second one interrupts at once.
 
     Raises EngineError: unusable dataset, base or device, differing recipe, full disk, a run that another
-    process trains already.
+    process trains already, numbers that are not finite again and again, too little memory for two pictures.
     """
     use_threads(config.threads)
     keep_freed_memory()
@@ -63,20 +69,51 @@ def train(
     known = runs.read_run(run) if (run / runs.RUN).exists() else None
     if known is not None:
         _refuse_changes(run, known, config, base, pictures)
-    G, D = _networks(run, known, pictures, config, base, device)
-    _check_fit(G.config, pictures, config)
+    state = _state(run, known, pictures, config, base, device)  # misfits are refused here
     with runs.exclusive(run):
-        augment = None
-        if config.ada != "off":
-            augment = AugmentPipe(config.augment).to(device)
-            augment.p.fill_(config.ada_initial)
-        state = TrainingState(config, G, D, augment)
-        numbers = load_newest(run, state)
-        if known is None or _recorded(known["config"]) != _recorded(dataclasses.asdict(config)):
-            _write_run(run, known, dataset, config, base, pictures, G.config)
-        if state.step >= config.steps and runs.is_finished(run):
-            return run
-        return Loop(run, state, pictures, announce, should_stop).go(resumed=numbers is not None)
+        while True:
+            broke_at: int | None = None
+            try:
+                return _go_on(run, state, known, dataset, base, pictures, announce, should_stop)
+            except DivergedError as error:
+                broke_at = error.step
+            except RuntimeError as error:
+                if not recovery.is_out_of_memory(error):
+                    raise
+            micro = state.micro_batch
+            del state
+            release_memory()
+            if broke_at is None:
+                event = "smaller"
+                note = recovery.take_smaller_bites(run, micro, config.batch, device)
+            else:
+                event = "rolled back"
+                _, note = recovery.roll_back(run, broke_at)
+            known = runs.read_run(run)
+            state = _state(run, known, pictures, config, base, device)
+            if announce is not None:
+                announce(TrainingProgress(state.step, config.steps, event=event, note=note))
+
+
+def _go_on(
+    run: Path,
+    state: TrainingState,
+    known: dict[str, Any] | None,
+    dataset: Path,
+    base: Path | None,
+    pictures: PictureSet,
+    announce: Announce | None,
+    should_stop: Callable[[], bool] | None,
+) -> Path:
+    """From the newest checkpoint, or from the start, to the last step."""
+    config = state.config
+    numbers = load_newest(run, state)
+    if known is None or _recorded(known["config"]) != _recorded(dataclasses.asdict(config)):
+        _write_run(run, known, dataset, config, base, pictures, state.G.config)
+    if state.step >= config.steps and runs.is_finished(run):
+        return run
+    recovery.refuse_too_small_a_disk(run, state)
+    return Loop(run, state, pictures, announce, should_stop).go(resumed=numbers is not None)
 
 
 def resume(
@@ -96,6 +133,25 @@ def resume(
     )  # fmt: skip
 
 
+def _state(
+    run: Path,
+    known: dict[str, Any] | None,
+    pictures: PictureSet,
+    config: TrainConfig,
+    base: Path | None,
+    device: torch.device,
+) -> TrainingState:
+    """The training at step 0."""
+    G, D = _networks(run, known, pictures, config, base, device)
+    _check_fit(G.config, pictures, config)
+    augment = None
+    if config.ada != "off":
+        augment = AugmentPipe(config.augment).to(device)
+        augment.p.fill_(config.ada_initial)
+    micro = recovery.micro_batch(known, config, device)
+    return TrainingState(config, G, D, augment, micro_batch=micro, turns=recovery.turns(known))
+
+
 def _networks(
     run: Path,
     known: dict[str, Any] | None,
@@ -108,7 +164,7 @@ def _networks(
     if known is not None and runs.checkpoints(run):  # the checkpoint brings the weights
         architecture = NetworkConfig.from_dict(known["network"])
     elif base is not None:
-        G, D = load_generator(base, "ema", device), load_discriminator(base, device)
+        G, D = load_base(base, device)
         return G.requires_grad_(True), D.requires_grad_(True)
     else:
         architecture = NetworkConfig(
@@ -157,12 +213,12 @@ def _refuse_changes(
 ) -> None:
     old, new = known["config"], _recorded(dataclasses.asdict(config))
     keys = [
-        key
+        f"{key} ({old.get(key)} there, {new.get(key)} here)"
         for key in sorted({*old, *new} - {"base", "steps", *MACHINE_KEYS})
         if old.get(key) != new.get(key)
     ]
     if int(new["steps"]) < int(old["steps"]):
-        keys.append("steps (it may only grow)")
+        keys.append(f"steps ({old['steps']} there, {new['steps']} here, it may only grow)")
     if base is not None and base.exists() and _sha256(base) != known["base_sha256"]:
         keys.append("base")
     if pictures.identity != known["dataset_id"]:
@@ -203,6 +259,7 @@ def _write_run(
             "dataset_id": pictures.identity,
             "pictures": len(pictures),
             "history": history,
+            **{key: known[key] for key in ("turns", "micro_batch") if known and key in known},
         },
     )
 
