@@ -7,6 +7,7 @@
     ├── SettingsDifferError  a finished folder was made with other settings
     ├── FormatError        a file is damaged, or newer than this version
     ├── StorageError       the disk is full or cannot be written
+    ├── WaitingError       a service asked us to wait; `until` says when the same command goes on
     └── StoppedError       the person asked to stop; everything so far is kept
 
 Only a door (`cli`, `flows`, `studio`) catches these and exits.
@@ -14,6 +15,7 @@ Only a door (`cli`, `flows`, `studio`) catches these and exits.
 
 from __future__ import annotations
 
+import datetime
 import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +44,14 @@ class FormatError(MerzmoryError):
 
 class StorageError(MerzmoryError):
     """The disk is full, or a place cannot be written."""
+
+
+class WaitingError(MerzmoryError):
+    """A service asked us to wait: nothing is wrong, and the same command goes on at `until`."""
+
+    def __init__(self, sentence: str, until: datetime.datetime) -> None:
+        self.until = until  # with its time zone
+        super().__init__(sentence)
 
 
 class StoppedError(MerzmoryError):
