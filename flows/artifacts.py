@@ -26,7 +26,10 @@ from merzmory.sheet import sheet
 EVERY_SECONDS = 2.0  # an update costs 12 ms
 _LARGEST = 290_000  # characters of a picture inside a page
 _WIDTHS = (1600, 1200, 900, 640, 400)  # pixels, tried from left to right
-_SHEETS = {"strip": "strip-ema.png", "match": "sheets/sheet-00.png", "sample": None}
+_SHEETS = {
+    "strip": "strip-ema.png", "curve": "curve.png", "score": "least.png", "sample": None,
+    "match": "sheets/sheet-00.png",
+}  # fmt: skip
 
 _UNREACHABLE = (PrefectException, httpx.HTTPError, OSError)  # a bar is no reason to end a training
 

@@ -1,4 +1,4 @@
-"""Flow: sources > catalogue > dataset > run, and the film strip of how it went."""
+"""Flow: sources > catalogue > dataset > run, and how it went: strip, film, curve, scores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from prefect import flow
 
 from flows.runs import OPTIONS, tell
 
-STEPS = ("ingest", "cull", "build", "train", "strip")
+STEPS = ("ingest", "cull", "build", "train", "strip", "timelapse", "curve", "score")
 
 
 @flow(name="merzmory-ingest-and-train", **OPTIONS)
 def ingest_and_train(config: str = "demo", overrides: list[str] | None = None) -> str:
-    """Photographs in, a trained generator out; returns the film strip's folder.
+    """Photographs in, a trained generator out; returns the scores' folder.
 
     Args:
         config: A TOML file, or the name of a config that comes with the project.

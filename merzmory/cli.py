@@ -36,12 +36,20 @@ STEPS = {
     "build": "Cut the training squares.",
     "train": "Fine-tune the base on the squares; goes on from its checkpoint.",
     "strip": "Lay the same seeds side by side at step after step.",
+    "timelapse": "Film the same seeds while the training goes on.",
+    "curve": "Measure, step by step, how far the pictures lie from the base and from your archive.",
+    "score": "Ask the discriminator which photographs look least and most like your archive.",
     "sample": "Make pictures.",
     "match": "Lay the nearest photographs beside every picture.",
     "upscale": "Enlarge the pictures.",
     "walk": "Film a loop through the memory.",
     "film": "Cut the pictures into a film with music.",
     "publish": "Hang the gallery.",
+}
+
+_AFTER = {  # what to do with a step's result
+    "score": "Look at least.png. What does not belong there, take out of the folder of your\n"
+    "  photographs and run again; what is only rare also scores low, and may stay.",
 }
 
 ConfigArgument = Annotated[
@@ -152,6 +160,8 @@ def _step_command(name: str) -> Callable[..., None]:
                     folder = do(work, board.announce)
                 board.end(found=work.shards == 0)
             typer.echo(f"  {folder}")
+            if name in _AFTER:
+                typer.echo(f"  {_AFTER[name]}")
 
     return command
 

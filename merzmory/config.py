@@ -28,6 +28,7 @@ def _expand(value: object) -> object:
 
 
 FolderPath = Annotated[Path, BeforeValidator(_expand)]
+Label = Annotated[str, BeforeValidator(lambda value: str(value))]  # 2019 is one, too
 
 
 class _Section(BaseModel):
@@ -69,6 +70,25 @@ class Strip(_Section):
     columns: int = Field(9, ge=2, le=24)
     psi: float = Field(0.7, ge=0, le=2)
     tile: int = Field(128, ge=32, le=1024)  # pixels
+    label: Label = ""  # of a network with labels; "": rows take all in turn
+
+
+class Timelapse(_Section):
+    """The film strip as a film, with its psi and its label: seeds in a grid, 16:9."""
+
+    seeds: int = Field(8, ge=1, le=64)  # pictures, from seed 0
+    network: Literal["ema", "raw"] = "ema"  # raw is the last step, more restless
+    seconds: float = Field(12.0, gt=0, le=3600)
+    fps: int = Field(24, ge=1, le=120)
+    size: int = Field(720, ge=90, le=2160)  # pixels of height
+
+
+class Curve(_Section):
+    """The curve of forgetting: how far the pictures lie from the base and from the archive."""
+
+    pictures: int = Field(256, ge=8, le=50_000)  # a network and step; more: narrower bands
+    embedder: str = "hoglab"  # what two pictures are compared by
+    psi: float = Field(1.0, ge=0, le=2)  # 1: everything that the generator can do
 
 
 class Sample(_Section):
@@ -79,6 +99,7 @@ class Sample(_Section):
     psi: float = Field(0.7, ge=0, le=2)  # truncation: 0 the average picture, 1 everything
     network: Literal["ema", "raw"] = "ema"  # ema remembers the base longer; raw is the last step
     noise: Literal["const", "random", "none"] = "const"
+    label: Label = ""  # of a network with labels; "": seeds take all in turn
 
 
 class Match(_Section):
@@ -106,6 +127,7 @@ class Walk(_Section):
     fps: int = Field(24, ge=1, le=120)
     psi: float = Field(0.7, ge=0, le=2)
     size: int = Field(512, ge=64, le=4096)  # pixels
+    label: Label = ""  # of a network with labels; "": the first
 
 
 class Film(_Section):
@@ -138,6 +160,8 @@ class Config(_Section):
     dataset: Dataset = Dataset()
     train: TrainConfig = TrainConfig()
     strip: Strip = Strip()
+    timelapse: Timelapse = Timelapse()
+    curve: Curve = Curve()
     sample: Sample = Sample()
     match: Match = Match()
     upscale: Upscale = Upscale()

@@ -22,9 +22,10 @@ from merzmory.archive.sources.sample import SampleSource
 from merzmory.archive.sources.source import Source
 from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError, WeightsError
-from merzmory.gan import checkpoint, run
+from merzmory.gan import checkpoint, run, score
+from merzmory.gan.data import label_names
 from merzmory.gan.training import MACHINE_KEYS
-from merzmory.manifest import is_finished
+from merzmory.manifest import is_finished, read_manifest
 from merzmory.records import Photo
 from merzmory.workspace import Workspace
 
@@ -152,10 +153,54 @@ def snapshot(config: Config, workspace: Workspace) -> Path:
     return run.snapshot_path(training(config, workspace), config.train.steps)
 
 
+def snapshots(config: Config, workspace: Workspace) -> dict[int, Path]:
+    """The slim checkpoints by step, up to the config's last step."""
+    snapshot(config, workspace)
+    found = run.snapshots(training(config, workspace))
+    return {step: path for step, path in found if step <= config.train.steps}
+
+
+def newest(config: Config, workspace: Workspace) -> tuple[int, Path]:
+    """(step, network file) of the run's newest discriminator."""
+    snapshot(config, workspace)
+    return score.newest(training(config, workspace))
+
+
+def labels(config: Config, workspace: Workspace) -> list[str]:
+    """The labels that the trained network knows, in its order; [] for one without labels."""
+    snapshot(config, workspace)
+    if not run.read_run(training(config, workspace))["network"]["c_dim"]:
+        return []
+    return label_names(read_manifest(dataset(config, workspace).finished()))
+
+
 def strip(config: Config, workspace: Workspace) -> Result:
     """The film strip of forgetting."""
     settings = {**_trained(config, workspace), **config.strip.model_dump()}
     return Result("strip", workspace.result("strip", settings), settings)
+
+
+def timelapse(config: Config, workspace: Workspace) -> Result:
+    """The training as a film."""
+    settings = {
+        **_trained(config, workspace),
+        **config.timelapse.model_dump(),
+        **config.strip.model_dump(include={"psi", "label"}),
+        "music": _music(config),
+    }
+    return Result("timelapse", workspace.result("timelapse", settings), settings)
+
+
+def curve(config: Config, workspace: Workspace) -> Result:
+    """The curve of forgetting."""
+    settings = {**_trained(config, workspace), **config.curve.model_dump()}
+    return Result("curve", workspace.result("curve", settings), settings)
+
+
+def scores(config: Config, workspace: Workspace) -> Result:
+    """The squares by the run's newest discriminator, which may be of a later step than asked for."""
+    settings = {**_trained(config, workspace), "step": newest(config, workspace)[0]}
+    return Result("score", workspace.result("scores", settings), settings)
 
 
 def samples(config: Config, workspace: Workspace) -> Result:

@@ -1,7 +1,8 @@
 """The whole story, one function a step: (Config, Workspace) in, folder out.
 
     photos --ingest--> catalogue --cull--> keepers --build--> dataset --train--> run
-    run --strip--> film strip    run --sample--> samples --match--> nearest originals
+    run --strip--> film strip    --timelapse--> film of the training    --curve--> curve of forgetting
+    run --score--> the squares that belong least    run --sample--> samples --match--> nearest originals
     samples --upscale--> prints --film--> film    run --walk--> walk    all --publish--> gallery
 
 A step is laid out by its function, `step.plan(config, workspace) -> Work`, and done by calling
@@ -16,8 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from merzmory import lineage, weights
+from merzmory.archaeology import embedders
 from merzmory.archaeology import index as indexing
 from merzmory.archaeology import match as matching
 from merzmory.archive import culling
@@ -97,15 +100,70 @@ def train(config: Config, workspace: Workspace) -> Work:
 
 def strip(config: Config, workspace: Workspace) -> Work:
     """Lay the same seeds at step after step side by side: the film strip of forgetting."""
-    lineage.snapshot(config, workspace)
     result = lineage.strip(config, workspace)
-    snapshots = run.snapshots(lineage.training(config, workspace))
     return strips.plan(
-        snapshots={step: path for step, path in snapshots if step <= config.train.steps},
+        snapshots=lineage.snapshots(config, workspace),
         folder=result.folder,
         device=config.train.device,
         settings=result.settings,
+        labels=lineage.labels(config, workspace),
         **config.strip.model_dump(),
+    )
+
+
+def timelapse(config: Config, workspace: Workspace) -> Work:
+    """Film the same seeds while the weights move from snapshot to snapshot."""
+    result = lineage.timelapse(config, workspace)
+    knobs = config.timelapse
+    frames, size = round(knobs.seconds * knobs.fps), frame_size((knobs.size * 16 // 9, knobs.size))
+    return montage.walk_film(
+        frames=frames,
+        frame=timelapses.frames(
+            snapshots=lineage.snapshots(config, workspace),
+            which=knobs.network,
+            seeds=knobs.seeds,
+            count=frames,
+            size=size,
+            psi=config.strip.psi,
+            device=config.train.device,
+            labels=lineage.labels(config, workspace),
+            label=config.strip.label,
+        ),
+        folder=result.folder,
+        fps=knobs.fps,
+        size=size,
+        music=config.film.music,
+        settings=result.settings,
+        kind="timelapse",
+    )
+
+
+def curve(config: Config, workspace: Workspace) -> Work:
+    """Measure how far each snapshot's pictures lie from the base and from the archive."""
+    result = lineage.curve(config, workspace)
+    return curves.plan(
+        snapshots=lineage.snapshots(config, workspace),
+        dataset=lineage.dataset(config, workspace).finished(),
+        folder=result.folder,
+        embed=embedders.embedder(config.curve.embedder).embed,
+        device=config.train.device,
+        settings=result.settings,
+        labels=lineage.labels(config, workspace),
+        **config.curve.model_dump(),
+    )
+
+
+def score(config: Config, workspace: Workspace) -> Work:
+    """Let the discriminator say which squares look least and most like the archive."""
+    result = lineage.scores(config, workspace)
+    step, network = lineage.newest(config, workspace)
+    return editor.plan(
+        network=network,
+        step=step,
+        dataset=lineage.dataset(config, workspace).finished(),
+        folder=result.folder,
+        device=config.train.device,
+        settings=result.settings,
     )
 
 
@@ -120,6 +178,7 @@ def sample(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         device=config.train.device,
         settings=result.settings,
+        labels=lineage.labels(config, workspace),
         **knobs,
     )
 
@@ -174,6 +233,8 @@ def walk(config: Config, workspace: Workspace) -> Work:
             count=frames,
             psi=knobs.psi,
             device=config.train.device,
+            labels=lineage.labels(config, workspace),
+            label=knobs.label,
         ),
         folder=result.folder,
         fps=knobs.fps,
@@ -246,6 +307,9 @@ STORY: tuple[Step, ...] = (
     Step("build", "Cutting the training squares", build),
     Step("train", "Training the generator", train),
     Step("strip", "Laying out the film strip", strip),
+    Step("timelapse", "Filming the training", timelapse),
+    Step("curve", "Measuring what is forgotten", curve),
+    Step("score", "Asking the discriminator", score),
     Step("sample", "Making the pictures", sample),
     Step("match", "Finding the nearest photographs", match),
     Step("upscale", "Enlarging the pictures", upscale),
@@ -263,6 +327,10 @@ def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
     places = [
         ("Film strip (G_ema)", lineage.strip, "strip-ema.png"),
         ("Film strip (G)", lineage.strip, "strip-raw.png"),
+        ("Film of the training", lineage.timelapse, "film.mp4"),
+        ("Curve of forgetting", lineage.curve, "curve.png"),
+        ("Least like your archive", lineage.scores, "least.png"),
+        ("Most like your archive", lineage.scores, "most.png"),
         ("Nearest photographs", lineage.matches, "sheets/sheet-00.png"),
         ("Pictures, enlarged", lineage.upscaled, ""),
         ("Walk", lineage.walk, "film.mp4"),

@@ -77,11 +77,13 @@ def walk_film(
     size: Size,
     music: Path | None,
     settings: Mapping[str, Any],
+    kind: str = "walk",
     seed: int = 0,
 ) -> Work:
     """The Work of a film of frames that a generator makes: `frame(i)` is uint8 [h, w, 3].
 
-    Each index is asked once, in order. Small frames are enlarged to `size` by Lanczos.
+    Each index is asked once, in order. Small frames are enlarged to `size` by Lanczos. `kind` is
+    the folder's kind and the shot's name.
 
     Raises:
         ConfigError: there is no frame; `music` holds no sound (by a shard).
@@ -98,10 +100,10 @@ def walk_film(
                 _poster(part, picture)
             return picture
 
-        _film(part, enlarged, frames, fps, music, (seed, beats.BPM), announce, "walk")
-        return [{"file": _FILM, **asdict(Shot("walk", 0.0, frames / fps))}]
+        _film(part, enlarged, frames, fps, music, (seed, beats.BPM), announce, kind)
+        return [{"file": _FILM, **asdict(Shot(kind, 0.0, frames / fps))}]
 
-    return lay_out("walk", folder, settings, 1, make)
+    return lay_out(kind, folder, settings, 1, make)
 
 
 def cut_frames(

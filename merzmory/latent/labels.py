@@ -9,7 +9,7 @@ import numpy as np
 from merzmory.errors import ConfigError
 from merzmory.gan import generate
 from merzmory.gan.generate import Pixels
-from merzmory.gan.networks import Generator
+from merzmory.gan.networks import StyleGenerator
 
 _NAMED = 12  # labels that an error lists
 
@@ -33,12 +33,12 @@ def in_turn(names: Sequence[str], wanted: str, knob: str) -> list[int | None]:
 
 
 def pictures(
-    generator: Generator, seeds: Sequence[int], classes: Sequence[int | None], psi: float
+    generator: StyleGenerator, seeds: Sequence[int], classes: Sequence[int | None], psi: float
 ) -> Pixels:
     """The picture of each seed with its class, uint8 [N, H, W, C]; constant noise."""
-    size = generator.resolution
-    made = np.empty((len(seeds), size, size, generator.config.img_channels), np.uint8)
+    made: dict[int, Pixels] = {}
     for label in dict.fromkeys(classes):
         rows = [row for row, each in enumerate(classes) if each == label]
-        made[rows] = generate.images(generator, [seeds[row] for row in rows], psi, label=label)
-    return made
+        some = generate.images(generator, [seeds[row] for row in rows], psi, label=label)
+        made |= zip(rows, some, strict=True)
+    return np.stack([made[row] for row in range(len(seeds))])
