@@ -33,6 +33,8 @@ from merzmory.gallery import site
 from merzmory.gan import run, training
 from merzmory.gan.config import EngineError
 from merzmory.gan.device import use_threads
+from merzmory.gan.export import Exported
+from merzmory.latent import export as exporting
 from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
 from merzmory.latent import walk as walking
@@ -320,6 +322,13 @@ STORY: tuple[Step, ...] = (
 STEPS: dict[str, Step] = {step.name: step for step in STORY}
 
 photographs = lineage.photographs
+training_run = lineage.training
+
+
+def export(source: Path, out: Path, **how: Any) -> tuple[Exported, str]:
+    """Write a run's or a file's networks (`latent.export.export`): what was written, and its licence."""
+    with _engine_errors():
+        return exporting.export(source, out, **how), exporting.licence(source).sentence
 
 
 def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
