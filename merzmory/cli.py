@@ -213,6 +213,36 @@ def photos(
             typer.echo(line)
 
 
+@app.command(rich_help_panel="Look")
+def export(
+    source: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A config, a run folder, or a network file.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file; with onnx, the folder.")],
+    step: Annotated[int | None, typer.Option(help="Of the run; else its newest state.")] = None,
+    format: Annotated[
+        str, typer.Option(help="safetensors, slim (half as large), rosinality or onnx.")
+    ] = "safetensors",
+    networks: Annotated[
+        str | None, typer.Option(help="Such as G_ema,D: averaged generator, discriminator.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+    set_: SetOption = None,
+) -> None:
+    """Write the trained network as a file for elsewhere, and say what it may be used for."""
+    with _door() as door:
+        from merzmory.pipeline import export as write
+        from merzmory.status import exported_lines, network_of
+
+        door.place = out = out.expanduser()
+        done, licence = write(
+            network_of(source, set_ or []), out, step=step, format=format, force=force,
+            networks=networks.split(",") if networks else None,
+        )  # fmt: skip
+        for line in exported_lines(done, format, licence):
+            typer.echo(line)
+
+
 @app.command("config", rich_help_panel="Look")
 def config_(config: ConfigArgument, set_: SetOption = None) -> None:
     """Print every setting with its value, as a TOML file."""

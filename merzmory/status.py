@@ -16,6 +16,7 @@ from merzmory.terminal import human_size
 if TYPE_CHECKING:
     from merzmory.archive.assets import Row
     from merzmory.config import Config
+    from merzmory.gan.export import Exported
 
 _MORE_STEPS = 4000
 
@@ -40,6 +41,41 @@ def ending(
         words.append(f"train.steps={max(_MORE_STEPS, 2 * config.train.steps)}")
     settings = " ".join(f"--set {_quoted(word)}" for word in words)
     yield f"\n  {said}\n\n    {command()} run {shlex.quote(argument)} {settings}\n"
+
+
+def network_of(argument: str, overrides: Sequence[str]) -> Path:
+    """The network file or run folder that `argument` is, or else the run of the config of that name.
+
+    Raises:
+        MerzmoryError: there is no such config, or its training has not begun.
+    """
+    from merzmory.config import load
+    from merzmory.gan.checkpoint import FOREIGN, SUFFIX
+    from merzmory.gan.run import RUN
+    from merzmory.pipeline import training_run
+
+    path = Path(argument).expanduser()
+    if path.suffix.lower() in (SUFFIX, *FOREIGN) or (path / RUN).is_file():
+        return path
+    made = load(argument, list(overrides))
+    folder = training_run(made, made.workspace())
+    if not (folder / RUN).is_file():
+        raise MerzmoryError(
+            f"There is no training of {argument} yet: run `{command()} train {argument}` first."
+        )
+    return folder
+
+
+def exported_lines(done: Exported, format: str, licence: str) -> Iterator[str]:
+    """The files that were written, what is in them, what they may be used for, what opens them."""
+    from merzmory.latent.export import OPENS
+
+    step = f" of step {done.notes['step']}" if "step" in done.notes else ""
+    yield from (f"  {path}" for path in done.files)
+    yield f"{', '.join(done.networks)}{step}, {human_size(done.bytes)}."
+    yield licence
+    yield OPENS[format]
+    yield from (f"For its code: {remark}." for remark in done.remarks)
 
 
 def counted(rows: Sequence[Row]) -> str:

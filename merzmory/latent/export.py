@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 Format = Literal["safetensors", "slim", "rosinality", "onnx"]
 OPSET: Final = 18
 BOUND: Final = 1e-4  # largest error of an ONNX file against torch, of the largest value
-OPENS: Final[Mapping[Format, str]] = {
-    "safetensors": "MERZmory opens it, as a base too; other programs read its tensors as safetensors.",
-    "slim": "MERZmory opens it; other programs read its tensors as safetensors.",
+OPENS: Final[Mapping[str, str]] = {
+    "safetensors": "MERZmory opens it, with G_ema and D as a base too; other programs read its tensors.",
+    "slim": "MERZmory opens it, for pictures and walks; other programs read its tensors.",
     "rosinality": "The code of rosinality/stylegan2-pytorch opens it, and what is built on it.",
     "onnx": "onnxruntime and other programs for ONNX open it, without PyTorch.",
 }
@@ -64,9 +64,11 @@ def export(
 
     Raises:
         EngineError: as `gan.export.export`.
-        ConfigError: onnx without its packages.
+        ConfigError: an unknown format, or onnx without its packages.
         WeightsError: the ONNX files do not make the pictures that torch makes.
     """
+    if format not in OPENS:
+        raise ConfigError(f"There is no format {format}: choose one of {', '.join(OPENS)}.")
     trained = engine.read(source, step)
     note = licence(source).note
     notes = {"licence": note} if note else {}
@@ -115,7 +117,7 @@ def _of_file(file: Path, subject: str) -> Licence:
 def _sentence(subject: str, known: weights.Weight | None, noted: str) -> Licence:
     if known is not None:
         text = f"{known.licence}: {known.licence_phrase}"
-        return Licence(f"{subject}, {known.title}, is {text}.", f"{text} ({known.licence_url})")
+        return Licence(f"{subject} ({known.title}) is {text}.", f"{text} ({known.licence_url})")
     if noted:  # written by others: one printable line
         text = "".join(ch for ch in " ".join(noted.split())[:200] if ch.isprintable())
         return Licence(f"{subject} is, as the file says itself, {text.rstrip('.')}.", text)
