@@ -27,16 +27,20 @@ from merzmory.archive import culling
 from merzmory.archive import ingest as reading
 from merzmory.config import Config
 from merzmory.dataset import build as squares
+from merzmory.dataset import editor
 from merzmory.errors import WeightsError, storage_errors
 from merzmory.film import montage
+from merzmory.film.slides import frame_size
 from merzmory.gallery import site
-from merzmory.gan import run, training
+from merzmory.gan import training
 from merzmory.gan.config import EngineError
 from merzmory.gan.device import use_threads
 from merzmory.gan.export import Exported
 from merzmory.latent import export as exporting
+from merzmory.latent import curve as curves
 from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
+from merzmory.latent import timelapse as timelapses
 from merzmory.latent import walk as walking
 from merzmory.manifest import Work, do, read_manifest, write_aside
 from merzmory.records import Announce, Progress, silent
