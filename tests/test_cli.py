@@ -77,12 +77,25 @@ def test_config_prints_every_setting() -> None:
         (["config", "demo", "--set", "train.steps=-5"], "steps is -5"),
         (["status", "demo", "--set", "nonsense"], "--set nonsense has no value"),
         (["weights", "import", "nobody", "x.pkl"], "There are no weights named nobody"),
+        (["export", "nowhere", "x.safetensors"], "There is no config nowhere"),
+        (["export", "none.pkl", "x.safetensors"], "give a run folder or a network file"),
     ],
 )
 def test_a_mistake_is_one_sentence(words: list[str], said: str) -> None:
     done = merzmory(*words)
     assert done.returncode == 2
     assert said in one_sentence(done)
+
+
+def test_export_says_size_and_licence(tmp_path: Path) -> None:
+    base = ROOT / "merzmory" / "bases" / "starter-garments-64.safetensors"
+    out = tmp_path / "small.safetensors"
+    done = merzmory("export", base, out, "--format", "slim")
+    assert done.returncode == 0, done.stderr
+    written, what, licence, opens = done.stdout.splitlines()
+    assert written.strip() == str(out) and out.is_file()
+    assert what == "G_ema of step 14798, 3.0 MB."
+    assert "CC0 1.0: public domain, sales allowed" in licence and opens.startswith("MERZmory opens")
 
 
 def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""Exports for elsewhere: ONNX files that make torch's pictures, and what each file may be used for."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from merzmory.errors import ConfigError, WeightsError
+from merzmory.gan import checkpoint, generate
+from merzmory.gan import run as runs
+from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.export import Exported
+from merzmory.gan.networks import Generator
+from merzmory.latent import export as exporting
+from merzmory.latent.export import export, licence
+from merzmory.weights import ledger
+
+STARTER = Path(str(resources.files("merzmory"))) / "bases" / "starter-garments-64.safetensors"
+
+
+def saved(path: Path, labels: int) -> Path:
+    config = NetworkConfig(
+        16, c_dim=labels, z_dim=6, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8,
+        conv_clamp=256,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    generator = Generator(config)
+    generator.mapping.w_avg.normal_()
+    for name, value in generator.named_parameters():
+        if name.endswith("noise_strength"):
+            torch.nn.init.constant_(value, 0.3)
+    checkpoint.save_network(path, {"G_ema": generator}, config, extra={"licence": "CC BY 4.0"})
+    return path
+
+
+@pytest.mark.parametrize("labels", [0, 3])
+def test_onnx_makes_the_pictures_of_torch(tmp_path: Path, labels: int) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network, out = saved(tmp_path / "net.safetensors", labels), tmp_path / "out"
+    done = export(network, out, format="onnx")
+    assert sorted(p.name for p in out.iterdir()) == ["mapping.onnx", "synthesis.onnx"]
+    mapping, synthesis = (onnxruntime.InferenceSession(str(path)) for path in done.files)
+    generator = checkpoint.load_generator(network)
+    for count, psi in ((1, 1.0), (3, 0.5)):
+        z = generate.latents(range(10, 10 + count), 6)
+        label = labels - 1 if labels else None
+        feed = {"z": z.numpy(), "psi": np.array([psi], np.float32)}
+        if labels:
+            feed["c"] = np.eye(labels, dtype=np.float32)[[label] * count]
+        [ws] = mapping.run(None, feed)
+        wanted = generate.mapping(generator, z, psi, label=label)
+        assert np.abs(ws - wanted.numpy()).max() < 1e-5
+        [picture] = synthesis.run(None, {"ws": ws})
+        with torch.inference_mode():
+            expected = generator.synthesis(wanted, "const").numpy()
+        assert picture.shape == (count, 3, 16, 16)
+        assert np.abs(picture - expected).max() < 1e-4 * max(1, np.abs(expected).max())
+    about = synthesis.get_modelmeta().custom_metadata_map
+    assert json.loads(about["merzmory.network"])["c_dim"] == labels
+    assert (about["merzmory.part"], about["merzmory.licence"]) == ("picture", "CC BY 4.0")
+    with pytest.raises(ConfigError, match="--force"):
+        export(network, out, format="onnx")
+
+
+def test_onnx_files_that_differ_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(exporting, "BOUND", -1.0)
+    with pytest.raises(WeightsError, match="differ from torch by"):
+        export(saved(tmp_path / "net.safetensors", 0), tmp_path / "out", format="onnx")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_onnx_without_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "_ONNX", ("onnx", "no_such_package"))
+    with pytest.raises(ConfigError, match=r"need no_such_package.*merzmory\[onnx\]"):
+        export(saved(tmp_path / "net.safetensors", 0), tmp_path / "out", format="onnx")
+    assert not (tmp_path / "out").exists()
+
+
+def test_onnx_holds_a_generator(tmp_path: Path) -> None:
+    network = saved(tmp_path / "net.safetensors", 0)
+    with pytest.raises(ConfigError, match="one generator"):
+        export(network, tmp_path / "out", format="onnx", networks=["D"])
+
+
+def test_the_file_names_its_licence(tmp_path: Path) -> None:
+    done = export(STARTER, tmp_path / "slim.safetensors", format="slim")
+    assert isinstance(done, Exported) and done.networks == ("G_ema",)
+    about = checkpoint.inspect(done.files[0])
+    assert about["dtypes"] == ["F16"] and about["notes"]["licence"].startswith("CC0 1.0")
+    assert "CC0 1.0" in licence(done.files[0]).sentence  # a copy of a copy keeps it
+    value = torch.load(
+        export(STARTER, tmp_path / "net.pt", format="rosinality").files[0], weights_only=True
+    )
+    assert value["notes"]["licence"].startswith("CC0 1.0")
+    with pytest.raises(ConfigError, match="no format gif"):
+        export(STARTER, tmp_path / "x", format="gif")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("base", "sha256", "said"),
+    [
+        ("", "", "trained from scratch"),
+        ("/x/faces.pkl", ledger()["ffhq-1024"].sha256, "research and evaluation only, no sales"),
+        ("/x/faces.pkl", "00", "licence of its base faces.pkl is not known here"),
+        ("/x/ffhq-1024.pkl", "00", "not known here"),  # another file of the same name
+    ],
+)
+def test_a_run_comes_under_the_licence_of_its_base(
+    tmp_path: Path, base: str, sha256: str, said: str
+) -> None:
+    runs.write_json(tmp_path / runs.RUN, {"format": 1, "base": base, "base_sha256": sha256})
+    sentence = licence(tmp_path).sentence
+    assert said in sentence and sentence.endswith(".") and "\n" not in sentence
+
+
+def test_a_run_from_a_file_with_a_note(tmp_path: Path) -> None:
+    base = saved(tmp_path / "base.safetensors", 0)
+    about = {"format": 1, "base": str(base), "base_sha256": "00"}
+    runs.write_json(tmp_path / "run" / runs.RUN, about)
+    assert licence(tmp_path / "run").note == "CC BY 4.0"
+    tensors, metadata = checkpoint.read_tensors(base)
+    checkpoint.write_tensors(base, tensors, {**metadata, "licence": "a\x1b[31m\nb" * 99})
+    assert re.fullmatch(r"[\x20-\x7e]{1,400}", licence(base).sentence)
+    with pytest.raises(EngineError, match="missing or damaged"):
+        licence(tmp_path)
