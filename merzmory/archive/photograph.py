@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from merzmory import decode, originals
-from merzmory.archive import hashes, metadata, people, quality
+from merzmory.archive import crops, hashes, metadata, people, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 
 ALGORITHM = 2  # version of all measures: a new one decodes every picture again
@@ -129,6 +129,7 @@ def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
         camera=found.camera,
         phash64=hashes.perceptual(tiny, 8),
         phash256=hashes.perceptual(tiny, 16),
+        crops=crops.crops(tiny),
         blur=judged.blur,
         detail=judged.detail,
         dark=judged.dark,
