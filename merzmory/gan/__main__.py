@@ -1,4 +1,4 @@
-"""The engine's own door: `python -m merzmory.gan train | sample | score | inspect | export`."""
+"""The engine's own door: `python -m merzmory.gan train | sample | score | inspect | export | pack | unpack`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--note", action="append", default=[], metavar="KEY=TEXT", dest="notes")
     export.add_argument("--force", action="store_true", help="write over a file that is there")
     export.set_defaults(do=_export)
+
+    pack = commands.add_parser("pack", help="a run, its squares and this engine as one ZIP")
+    pack.add_argument("run", type=Path)
+    pack.add_argument("out", type=Path, help="the ZIP")
+    pack.set_defaults(do=_pack)
+
+    unpack = commands.add_parser("unpack", help="lay a packed run out, or bring it back to its run")
+    unpack.add_argument("file", type=Path, help="the ZIP")
+    unpack.add_argument("run", type=Path, help="run folder; one that exists is brought forward")
+    unpack.set_defaults(do=_unpack)
     return parser
 
 
@@ -176,6 +186,24 @@ def _export(options: argparse.Namespace) -> None:
     print(f"{options.out}: {', '.join(done.networks)}, {done.bytes / 1e6:.1f} MB")
     for remark in done.remarks:
         print(f"For rosinality's code: {remark}.")
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from merzmory.gan import capsule
+
+    out = capsule.pack(options.run, options.out)
+    size = out.stat().st_size / 1e6
+    print(
+        f"{out} ({size:.0f} MB) holds the training squares of your photographs: mind where it goes"
+    )
+
+
+def _unpack(options: argparse.Namespace) -> None:
+    from merzmory.gan import capsule
+    from merzmory.gan import run as runs
+
+    done, wanted = runs.progress(capsule.unpack(options.file, options.run))
+    print(f"{options.run} is at step {done} of {wanted}")
 
 
 def _setting(text: str) -> tuple[str, Any]:

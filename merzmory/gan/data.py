@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ MEMORY_LIMIT = (
     8 * 2**30
 )  # bytes of uint8 pixels held in memory; beyond it, pictures are read anew each time
 
+BARE = ("file", "photo", "box", "label")  # of a manifest's line
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -39,15 +41,8 @@ class PictureSet:
     def __init__(self, folder: Path, memory_limit: int = MEMORY_LIMIT) -> None:
         """Reads the folder; raises EngineError for what is not a dataset, empty, not square or of another size."""
         settings = _settings(folder)
-        manifest = folder / "manifest.jsonl"
-        try:
-            text = manifest.read_bytes()
-            lines: list[dict[str, Any]] = [json.loads(s) for s in text.splitlines() if s.strip()]
-            self._files = [folder / str(line["file"]) for line in lines]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise EngineError(
-                f"{manifest} cannot be read as one JSON line a picture, build the dataset again"
-            ) from error
+        lines = manifest_lines(folder)
+        self._files = [folder / str(line["file"]) for line in lines]
         if not lines:
             raise EngineError(f"{folder} holds no pictures, training needs at least one")
         declared = settings.get("settings", {}).get("resolution")
@@ -64,7 +59,7 @@ class PictureSet:
                     "label all of them or none"
                 )
             self._classes = np.array([self.classes.index(str(v)) for v in labels], np.int64)
-        self.identity = hashlib.sha256(text).hexdigest()
+        self.identity = hashlib.sha256(bare_manifest(lines).encode()).hexdigest()
         size = self.resolution
         fits = len(lines) * size * size * 3 <= memory_limit
         self._pixels: npt.NDArray[np.uint8] | None = None
@@ -127,6 +122,26 @@ class PictureSet:
 def label_names(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """The labels in a dataset's manifest, ordered as a network's classes are; [] where it has none."""
     return sorted({str(line["label"]) for line in lines if line.get("label") is not None})
+
+
+def manifest_lines(folder: Path) -> list[dict[str, Any]]:
+    """A dict a picture, with "file" at least; EngineError where the manifest is missing or damaged."""
+    manifest = folder / "manifest.jsonl"
+    try:
+        lines = [json.loads(s) for s in manifest.read_bytes().splitlines() if s.strip()]
+        if all(line["file"] for line in lines):
+            return lines
+        raise ValueError("a line without a file")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(
+            f"{manifest} cannot be read as one JSON line a picture, build the dataset again"
+        ) from error
+
+
+def bare_manifest(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The manifest with nothing but what training needs and what tells two datasets apart."""
+    bare = [{key: line[key] for key in BARE if line.get(key) is not None} for line in lines]
+    return "".join(json.dumps(line, sort_keys=True) + "\n" for line in bare)
 
 
 def order(count: int, seed: int, position: int, size: int) -> Indices:

@@ -126,9 +126,9 @@ def resume(
     """Go on with a run from its folder alone; `changes` are keys that may differ (steps, machine keys)."""
     known = runs.read_run(run)
     config = train_config({**known["config"], **changes})
-    base = Path(known["base"]) if known["base"] else None
+    base = run / str(known["base"]) if known["base"] else None  # absolute, or inside the run
     return train(
-        run, dataset=Path(known["dataset"]), config=config, base=base,
+        run, dataset=run / str(known["dataset"]), config=config, base=base,
         announce=announce, should_stop=should_stop,
     )  # fmt: skip
 
@@ -253,15 +253,22 @@ def _write_run(
             "engine": ENGINE_VERSION,
             "config": dataclasses.asdict(config),
             "network": dataclasses.asdict(network),
-            "base": str(base) if base else "",
+            "base": _place(run, base) if base else "",
             "base_sha256": known["base_sha256"] if known else (_sha256(base) if base else ""),
-            "dataset": str(dataset),
+            "dataset": _place(run, dataset),
             "dataset_id": pictures.identity,
             "pictures": len(pictures),
             "history": history,
             **{key: known[key] for key in ("turns", "micro_batch") if known and key in known},
         },
     )
+
+
+def _place(run: Path, path: Path) -> str:
+    """Inside the run as seen from it, so that it travels with it; else absolute."""
+    whole = path.absolute()
+    inside = whole.is_relative_to(run.absolute())
+    return whole.relative_to(run.absolute()).as_posix() if inside else str(whole)
 
 
 def _sha256(path: Path) -> str:
