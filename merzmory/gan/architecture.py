@@ -7,19 +7,25 @@ memory is taken before every shape is the one that the architecture needs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from merzmory.gan import ops
-from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.config import EngineError, NetworkConfig, abilities
 from merzmory.gan.layers import FIR
 from merzmory.gan.networks import Discriminator, Generator
+from merzmory.gan.stylegan3 import StyleGAN3Generator
+from merzmory.gan.stylegan3_config import StyleGAN3Config
 
 State = dict[str, Tensor]
+Architecture = NetworkConfig | StyleGAN3Config
 
+# StyleGAN3's training needs more than its generator: filters fading in, and a running mean of magnitudes.
+UNTRAINED = "StyleGAN3 makes pictures and walks here and is not trained further"
 MAX_LOG2 = 12  # 4096 px
 MAX_WIDTH = 8192  # of z, w and labels
 
@@ -58,14 +64,38 @@ def describe(
         raise EngineError("its tensors are not those of a StyleGAN2 network") from error
 
 
-def assemble(config: NetworkConfig, name: str, state: Mapping[str, Tensor]) -> nn.Module:
+def blank(config: Architecture, name: str) -> nn.Module:
+    """The network "G", "G_ema" or "D" without weights, on the device meta: it takes no memory.
+
+    Raises:
+        EngineError: there is no such discriminator.
+    """
+    with torch.device("meta"):
+        if isinstance(config, NetworkConfig):
+            return Discriminator(config) if name == "D" else Generator(config)
+        if name != "D":
+            return StyleGAN3Generator(config)
+        if config.discriminator is None:
+            raise EngineError("its discriminator is not described")
+        return Discriminator(config.discriminator)
+
+
+def about(config: Architecture, networks: Collection[str]) -> dict[str, Any]:
+    """What an architecture is, and what can be done with these networks of it, for JSON."""
+    can, why = abilities(networks), {}
+    if isinstance(config, StyleGAN3Config) and networks:
+        can, why = [c for c in can if c != "train"], {"why": UNTRAINED}
+    kind = config.kind if isinstance(config, StyleGAN3Config) else "stylegan2"
+    return {"kind": kind, "networks": list(networks), **config.about(), "can": can, "notes": why}
+
+
+def assemble(config: Architecture, name: str, state: Mapping[str, Tensor]) -> nn.Module:
     """The network "G", "G_ema" or "D" with these weights (float32, CPU), which it keeps.
 
     Raises:
         EngineError: a tensor is missing, too many, or of another shape.
     """
-    with torch.device("meta"):
-        network: nn.Module = Discriminator(config) if name == "D" else Generator(config)
+    network = blank(config, name)
     wanted = network.state_dict()
     given = {key: value.float() for key, value in state.items()}
     for key, value in wanted.items():
@@ -78,7 +108,7 @@ def assemble(config: NetworkConfig, name: str, state: Mapping[str, Tensor]) -> n
             raise EngineError(f"its {name} holds {key} of shape {shapes}")
     extra = sorted(set(given) - set(wanted))
     if extra:
-        raise EngineError(f"its {name} holds {extra[0][:80]!r}, which is not of StyleGAN2")
+        raise EngineError(f"its {name} holds {extra[0][:80]!r}, which is not of its architecture")
     network.load_state_dict(given, assign=True)
     return network.eval().requires_grad_(False)
 

@@ -1,7 +1,8 @@
 """Weights files: safetensors with the architecture as JSON, written aside and renamed.
 
 A network file holds any of "G", "G_ema" and "D" (tensors named "G_ema.mapping.fc0.weight" ...) and the metadata
-    format "1", kind "network", network (JSON of NetworkConfig), and what the writer adds (step, licence).
+    format "1", kind "network", network (JSON of NetworkConfig), and what the writer adds (step, licence);
+    with architecture "stylegan3-t" or "stylegan3-r" network is JSON of StyleGAN3Config.
 Tensors may be float16; they are float32 once loaded.
 """
 
@@ -11,7 +12,7 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -21,12 +22,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from merzmory.gan.config import EngineError, NetworkConfig, abilities
-from merzmory.gan.networks import Discriminator, Generator
+from merzmory.gan.architecture import UNTRAINED, Architecture, about, blank
+from merzmory.gan.config import DiskFullError, EngineError, NetworkConfig
+from merzmory.gan.networks import Discriminator, Generator, StyleGenerator
+from merzmory.gan.stylegan3_config import StyleGAN3Config
 
 FORMAT = 1
 SUFFIX = ".safetensors"
 FOREIGN = (".pkl", ".pt", ".pth")
+ARCHITECTURES: Mapping[str, type[Architecture]] = {
+    "stylegan2": NetworkConfig,
+    "stylegan3-t": StyleGAN3Config,
+    "stylegan3-r": StyleGAN3Config,
+}
 
 
 @contextmanager
@@ -37,7 +45,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         code = getattr(error, "errno", None)
         if code == errno.ENOSPC or "No space left" in str(error):
-            raise EngineError(
+            raise DiskFullError(
                 f"the disk of {path} is full, free some space and give the command again: "
                 "nothing is lost"
             ) from error
@@ -93,7 +101,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def save_network(
     path: Path,
     networks: Mapping[str, nn.Module],
-    config: NetworkConfig,
+    config: Architecture,
     *,
     dtype: torch.dtype = torch.float32,
     extra: Mapping[str, str] | None = None,
@@ -108,6 +116,7 @@ def save_network(
         "format": str(FORMAT),
         "kind": "network",
         "network": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        **({"architecture": config.kind} if isinstance(config, StyleGAN3Config) else {}),
         **(extra or {}),
     }
     write_tensors(path, tensors, metadata)
@@ -115,7 +124,7 @@ def save_network(
 
 def load_generator(
     path: Path, which: Literal["ema", "raw"] = "ema", device: str | torch.device = "cpu"
-) -> Generator:
+) -> StyleGenerator:
     """The generator of a network file, for generation: `ema` the averaged weights, `raw` the trained ones.
 
     Opens our safetensors and, through `legacy`, foreign files, without running anything in them.
@@ -125,13 +134,10 @@ def load_generator(
         generator = _foreign(path, "G_ema" if which == "ema" else "G")
     else:
         tensors, metadata = read_tensors(path)
-        config = _config(path, metadata)
         names = ("G_ema", "G") if which == "ema" else ("G", "G_ema")
-        state = next((s for s in (_part(tensors, n) for n in names) if s), None)
-        if state is None:
+        generator = _network(path, _config(path, metadata), names, tensors)
+        if generator is None:
             raise EngineError(f"{path} holds no generator, give a network file that has one")
-        generator = Generator(config)
-        _load(path, generator, state)
     generator = generator.to(device, memory_format=torch.channels_last)
     return generator.eval().requires_grad_(False)  # type: ignore[no-any-return]
 
@@ -142,15 +148,21 @@ def load_discriminator(path: Path, device: str | torch.device = "cpu") -> Discri
         discriminator = _foreign(path, "D")
     else:
         tensors, metadata = read_tensors(path)
-        state = _part(tensors, "D")
-        if not state:
+        discriminator = _network(path, _config(path, metadata), ("D",), tensors)
+        if discriminator is None:
             raise EngineError(
                 f"{path} holds no discriminator, it can generate but not be trained further"
             )
-        discriminator = Discriminator(_config(path, metadata))
-        _load(path, discriminator, state)
     discriminator = discriminator.to(device, memory_format=torch.channels_last)
     return discriminator.eval().requires_grad_(False)  # type: ignore[no-any-return]
+
+
+def load_base(path: Path, device: str | torch.device = "cpu") -> tuple[Generator, Discriminator]:
+    """(G_ema, D) of a network file, to train them further; raises EngineError where that cannot be."""
+    G = load_generator(path, "ema", device)
+    if not isinstance(G, Generator):
+        raise EngineError(f"{path} cannot be a base: {UNTRAINED}, take a StyleGAN2 network")
+    return G, load_discriminator(path, device)
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -169,18 +181,15 @@ def inspect(path: Path) -> dict[str, Any]:
         why = "does not exist" if not path.exists() else "is damaged or not a safetensors file"
         raise EngineError(f"{path} {why}, give another weights file") from error
     _check_format(path, metadata)
-    config = _config(path, metadata)
     networks = [n for n in ("G", "G_ema", "D") if any(k.startswith(n + ".") for k in names)]
-    known = ("format", "kind", "network")
+    found = about(_config(path, metadata), networks)
+    known = ("format", "kind", "network", "architecture")
     return {
-        "kind": "stylegan2",
         "file": path.name,
         "bytes": path.stat().st_size,
-        "networks": networks,
-        **config.about(),
+        **found,
         "dtypes": dtypes,
-        "can": abilities(networks),
-        "notes": {k: v for k, v in sorted(metadata.items()) if k not in known},
+        "notes": found["notes"] | {k: v for k, v in sorted(metadata.items()) if k not in known},
     }
 
 
@@ -198,27 +207,42 @@ def _foreign(path: Path, name: str) -> Any:
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     prefix = f"{name}."
     return {
-        k.removeprefix(prefix): v.float() if v.is_floating_point() else v
+        # a copy: a tensor of safetensors may be a view of the file
+        k.removeprefix(prefix): v.to(torch.float32 if v.is_floating_point() else v.dtype, copy=True)
         for k, v in tensors.items()
         if k.startswith(prefix)
     }
 
 
-def _load(path: Path, network: nn.Module, state: Mapping[str, Tensor]) -> None:
+def _network(
+    path: Path, config: Architecture, names: Sequence[str], tensors: Mapping[str, Tensor]
+) -> Any:
+    """The first of the networks `names` that is there; None without any."""
+    name, state = next(((n, s) for n in names if (s := _part(tensors, n))), ("", {}))
+    if not state:
+        return None
     try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
+        network = blank(config, name)
+        network.load_state_dict(state, assign=True)  # no memory before all shapes fit
+    except (RuntimeError, EngineError) as error:
         raise EngineError(
             f"{path} does not hold the tensors of the architecture that it describes, "
             "give an undamaged file"
         ) from error
+    return network
 
 
-def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
+def _config(path: Path, metadata: Mapping[str, str]) -> Architecture:
     if metadata.get("kind") != "network" or "network" not in metadata:
         raise EngineError(f"{path} is not a network file of merzmory, import it first")
+    described = ARCHITECTURES.get(metadata.get("architecture", "stylegan2"))
+    if described is None:
+        raise EngineError(
+            f"{path} holds a {metadata['architecture'][:40]!r} network, which this version does not "
+            "know: open it with the version that wrote it"
+        )
     try:
-        return NetworkConfig.from_dict(json.loads(metadata["network"]))
+        return described.from_dict(json.loads(metadata["network"]))
     except (ValueError, TypeError) as error:
         raise EngineError(
             f"{path} describes its network in a way that cannot be read, give another file"

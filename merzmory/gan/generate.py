@@ -15,7 +15,7 @@ from torch import Tensor
 
 from merzmory.gan.config import EngineError
 from merzmory.gan.layers import Noise
-from merzmory.gan.networks import Generator
+from merzmory.gan.networks import StyleGenerator
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -29,7 +29,7 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
     return torch.from_numpy(np.concatenate(rows) if rows else np.zeros([0, z_dim])).float()
 
 
-def one_hot(generator: Generator, label: int | None, count: int) -> Tensor | None:
+def one_hot(generator: StyleGenerator, label: int | None, count: int) -> Tensor | None:
     """Labels [count, c_dim] of class `label`; None where the network has none.
 
     Raises EngineError for a conditional network without label and for a class it does not have.
@@ -46,7 +46,7 @@ def one_hot(generator: Generator, label: int | None, count: int) -> Tensor | Non
 
 @torch.inference_mode()
 def mapping(
-    generator: Generator,
+    generator: StyleGenerator,
     z: Tensor,
     psi: float = 1.0,
     *,
@@ -60,7 +60,7 @@ def mapping(
 
 @torch.inference_mode()
 def synthesis(
-    generator: Generator,
+    generator: StyleGenerator,
     ws: Tensor,
     *,
     noise: Noise = "const",
@@ -83,7 +83,7 @@ def synthesis(
 
 
 def images(
-    generator: Generator,
+    generator: StyleGenerator,
     z_or_seeds: Tensor | Sequence[int],
     psi: float = 1.0,
     noise: Noise = "const",

@@ -1,7 +1,7 @@
 """Foreign network files: NVIDIA's PyTorch and TensorFlow pickles, rosinality's checkpoints.
 
 Nothing in a file is ever run (`pickles`), its architecture is read off its tensors (`architecture`), and
-what is damaged, hostile or not a StyleGAN2 network ends in an EngineError of one sentence.
+what is damaged, hostile or no network of StyleGAN2 or 3 ends in an EngineError of one sentence.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from torch import nn
 
-from merzmory.gan import legacy_tf, rosinality
-from merzmory.gan.architecture import Hints, State, assemble, describe
-from merzmory.gan.config import EngineError, NetworkConfig, abilities
+from merzmory.gan import legacy_stylegan3, legacy_tf, rosinality
+from merzmory.gan.architecture import Architecture, Hints, State, about, assemble, describe
+from merzmory.gan.config import EngineError
 from merzmory.gan.pickles import Limit
 from merzmory.gan.torch_files import DAMAGE, Budget, build, read_file
 from merzmory.gan.unbuilt import Array, TensorView, Thing
@@ -30,8 +30,10 @@ MAX_DEPTH: Final = 16
 class Foreign:
     """What a foreign file holds: tensors (float, CPU) under the published names, by network."""
 
-    kind: str  # "stylegan2-ada-pytorch", "stylegan2-tensorflow" or "stylegan2-rosinality"
-    config: NetworkConfig
+    kind: (
+        str  # who wrote it: stylegan2-ada-pytorch, -tensorflow or -rosinality, or stylegan3-pytorch
+    )
+    config: Architecture
     states: dict[str, State]  # of "G", "G_ema", "D", those that are there
 
 
@@ -39,17 +41,11 @@ def read(path: Path) -> Foreign:
     """The networks of a foreign file.
 
     Raises:
-        EngineError: not there, damaged, hostile, StyleGAN3, or no StyleGAN2 network.
+        EngineError: not there, damaged, hostile, or no network of StyleGAN2 or 3.
     """
-    return _foreign(path, *read_file(path))
-
-
-def _foreign(path: Path, value: Any, budget: Budget) -> Foreign:
+    value, budget = read_file(path)
     try:
-        if version := _stylegan3(value):
-            raise EngineError(f"StyleGAN3 networks cannot be opened yet, and this is a {version}")
-        kind, states, hints = _states(value, budget)
-        config = describe(states.get("G_ema") or states.get("G"), states.get("D"), hints)
+        kind, states, config = _opened(value, budget)
     except EngineError as error:
         raise EngineError(f"{path} cannot be used: {error}; give another network file") from error
     except DAMAGE as error:
@@ -85,50 +81,48 @@ def convert(path: Path, out: Path) -> Path:
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """What a foreign file is and what can be done with it, for JSON; raises as `read`.
-
-    StyleGAN3 is named here although it cannot be opened.
-    """
-    about: dict[str, Any] = {"file": path.name}
-    value, budget = read_file(path)
-    try:
-        version = _stylegan3(value)
-    except DAMAGE as error:
-        raise EngineError(f"{path} is damaged or no network file: fetch it again") from error
-    if version:
-        notes = {"why": "StyleGAN3 networks cannot be opened yet"}
-        return {"kind": version, **about, "bytes": path.stat().st_size, "can": [], "notes": notes}
-    foreign = _foreign(path, value, budget)
+    """What a foreign file is and what can be done with it, for JSON; raises as `read`."""
+    foreign = read(path)
     _assembled(path, foreign)
-    config, names = foreign.config, [n for n in NAMES if n in foreign.states]
+    names = [name for name in NAMES if name in foreign.states]
     tensors = [t for state in foreign.states.values() for t in state.values()]
+    found = about(foreign.config, names)
     return {
-        "kind": "stylegan2",
-        **about,
+        "file": path.name,
         "bytes": path.stat().st_size,
-        "networks": names,
-        **config.about(),
+        **found,
         "dtypes": sorted({str(t.dtype).removeprefix("torch.") for t in tensors}),
-        "can": abilities(names),
-        "notes": {"source_kind": foreign.kind},
+        "notes": {**found["notes"], "source_kind": foreign.kind},
     }
 
 
-def _states(value: Any, budget: Budget) -> tuple[str, dict[str, State], Hints]:
-    """(kind, states by network, hints) of an opened file."""
+def _opened(value: Any, budget: Budget) -> tuple[str, dict[str, State], Architecture]:
+    """(kind, states by network, architecture) of an opened file."""
     if isinstance(value, Thing) and value.name == "Generator":
         value = {"G_ema": value}
+    hints: Hints
     if isinstance(value, (tuple, list)) and len(value) == 3:
-        return ("stylegan2-tensorflow", *_tensorflow(value, budget))
-    if isinstance(value, dict) and isinstance(value.get("g_ema", value.get("g")), dict):
-        return ("stylegan2-rosinality", *_rosinality(value, budget))
-    networks = {n: value[n] for n in NAMES if isinstance(value.get(n), Thing)} if value else {}
-    if not networks:
-        raise EngineError("it holds no network")
-    if networks.get("G") is networks.get("G_ema"):  # one object under two names
-        networks.pop("G", None)
-    states = {name: _flatten(thing, budget) for name, thing in networks.items()}
-    return "stylegan2-ada-pytorch", states, _hints(networks)
+        kind, (states, hints) = "stylegan2-tensorflow", _tensorflow(value, budget)
+    elif isinstance(value, dict) and isinstance(value.get("g_ema", value.get("g")), dict):
+        kind, (states, hints) = "stylegan2-rosinality", _rosinality(value, budget)
+    else:
+        networks = {n: value[n] for n in NAMES if isinstance(value.get(n), Thing)} if value else {}
+        if not networks:
+            raise EngineError("it holds no network")
+        if networks.get("G") is networks.get("G_ema"):  # one object under two names
+            networks.pop("G", None)
+        states = {name: _flatten(thing, budget) for name, thing in networks.items()}
+        d = networks.get("D")
+        hints = _discriminator_hints(d) if d is not None else Hints()
+        g = networks.get("G_ema", networks.get("G"))
+        if g is not None and legacy_stylegan3.is_one(g):
+            discriminator = describe(None, states["D"], hints) if d is not None else None
+            state = states.get("G_ema") or states["G"]
+            config = legacy_stylegan3.describe(g, state, discriminator)
+            return "stylegan3-pytorch", states, config
+        kind = "stylegan2-ada-pytorch"
+        hints = _generator_hints(g, hints) if g is not None else hints
+    return kind, states, describe(states.get("G_ema") or states.get("G"), states.get("D"), hints)
 
 
 def _tensorflow(value: Any, budget: Budget) -> tuple[dict[str, State], Hints]:
@@ -166,28 +160,6 @@ def _rosinality(value: dict[str, Any], budget: Budget) -> tuple[dict[str, State]
     return states, rosinality.HINTS
 
 
-def _stylegan3(value: Any) -> str:
-    """ "stylegan3-t" or "stylegan3-r" where a generator is one, else ""."""
-    if isinstance(value, Thing):
-        value = {"G_ema": value}
-    for name in ("G_ema", "G") if isinstance(value, dict) else ():
-        if isinstance(value.get(name), Thing) and value[name].name == "Generator":
-            synthesis = _child(value[name], "synthesis")
-            names = synthesis.state.get("layer_names")
-            if names:
-                weight = _child(synthesis, str(names[0])).state["_parameters"]["weight"]
-                return "stylegan3-r" if weight.size[-1] == 1 else "stylegan3-t"
-    return ""
-
-
-def _child(thing: Thing, *names: str) -> Thing:
-    for name in names:
-        thing = thing.state["_modules"][name]
-        if not isinstance(thing, Thing):
-            raise TypeError("not a module")
-    return thing
-
-
 def _flatten(network: Thing, budget: Budget) -> State:
     """Tensors of a module and its children under their dotted names."""
     state: State = {}
@@ -209,48 +181,39 @@ def _flatten(network: Thing, budget: Budget) -> State:
     return state
 
 
-def _hints(networks: Mapping[str, Thing]) -> Hints:
+def _generator_hints(g: Thing, hints: Hints) -> Hints:
     """What the modules' attributes and arguments say beyond shapes."""
-    hints = Hints()
-    g, d = networks.get("G_ema", networks.get("G")), networks.get("D")
-    if g is not None:
-        synthesis, mapping = _child(g, "synthesis"), _child(g, "mapping")
-        block = _child(synthesis, "b4")
-        _only(block, "architecture", "skip")
-        conv = _child(block, "conv1")
-        _only(conv, "activation", "lrelu")
-        _only(conv, "use_noise", True)
-        given = g.state.get("_init_kwargs", {})
-        kwargs = synthesis.state.get("_init_kwargs", {})
-        # stylegan3's code flattens the arguments and has other defaults than stylegan2-ada's
-        fp16 = synthesis.state.get(
-            "num_fp16_res", kwargs.get("num_fp16_res", 0 if "synthesis_kwargs" in given else 4)
-        )
-        beta = mapping.state.get("w_avg_beta")
-        hints = dataclasses.replace(
-            hints,
-            conv_clamp=_float(conv.state.get("conv_clamp")),
-            num_fp16_res=int(fp16),
-            w_avg_beta=0.998 if beta is None else float(beta),
-            channels=_channels(kwargs),
-        )
-    if d is not None:
-        epilogue = _child(d, "b4")
-        mbstd = epilogue.state["_modules"].get("mbstd")
-        group = mbstd.state.get("group_size") if isinstance(mbstd, Thing) else None
-        hints = dataclasses.replace(
-            hints,
-            d_conv_clamp=_float(_child(epilogue, "conv").state.get("conv_clamp")),
-            mbstd_group=group,
-            d_channels=_channels(d.state.get("_init_kwargs", {})),
-        )
-    return hints
+    synthesis, mapping = g.child("synthesis"), g.child("mapping")
+    block = synthesis.child("b4")
+    block.only("architecture", "skip")
+    conv = block.child("conv1")
+    conv.only("activation", "lrelu")
+    conv.only("use_noise", True)
+    given = g.state.get("_init_kwargs", {})
+    kwargs = synthesis.state.get("_init_kwargs", {})
+    # stylegan3's code flattens the arguments and has other defaults than stylegan2-ada's
+    fp16 = synthesis.state.get(
+        "num_fp16_res", kwargs.get("num_fp16_res", 0 if "synthesis_kwargs" in given else 4)
+    )
+    beta = mapping.state.get("w_avg_beta")
+    return dataclasses.replace(
+        hints,
+        conv_clamp=_float(conv.state.get("conv_clamp")),
+        num_fp16_res=int(fp16),
+        w_avg_beta=0.998 if beta is None else float(beta),
+        channels=_channels(kwargs),
+    )
 
 
-def _only(module: Thing, name: str, value: Any) -> None:
-    found = module.state.get(name, value)
-    if found != value:
-        raise EngineError(f"its {name} is {str(found)[:40]!r} and StyleGAN2 has {value!r}")
+def _discriminator_hints(d: Thing) -> Hints:
+    epilogue = d.child("b4")
+    mbstd = epilogue.state["_modules"].get("mbstd")
+    group = mbstd.state.get("group_size") if isinstance(mbstd, Thing) else None
+    return Hints(
+        d_conv_clamp=_float(epilogue.child("conv").state.get("conv_clamp")),
+        mbstd_group=group,
+        d_channels=_channels(d.state.get("_init_kwargs", {})),
+    )
 
 
 def _channels(kwargs: Mapping[str, Any]) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from merzmory.gan.layers import Noise
-from merzmory.gan.networks import Mapping, StyleGenerator
+from merzmory.gan.networks import StyleGenerator
 from merzmory.gan.stylegan3_config import StyleGAN3Config
 from merzmory.gan.stylegan3_layers import FilteredLayer, FourierInput
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from merzmory.gan.config import EngineError
+
 
 @dataclass(slots=True)
 class Name:
@@ -28,6 +30,19 @@ class Thing:
 
     name: str
     state: Any = None
+
+    def child(self, name: str) -> Thing:
+        """The module `name` inside this one; KeyError or TypeError where there is none."""
+        found = self.state["_modules"][name]
+        if not isinstance(found, Thing):
+            raise TypeError("not a module")
+        return found
+
+    def only(self, name: str, value: Any) -> None:
+        """EngineError where this module has an attribute `name` of another value."""
+        found = self.state.get(name, value)
+        if found != value:
+            raise EngineError(f"its {name} is {str(found)[:40]!r} and must be {value!r}")
 
 
 @dataclass(slots=True)
