@@ -1,4 +1,4 @@
-"""An original's bytes, wherever they lie: in a file, or in a ZIP that is read in place.
+"""An original's bytes, wherever they lie: in a file, at a URL, or in a ZIP that is read in place.
 
 A member of a ZIP is written `ARCHIVE!/MEMBER`. Everything is opened read-only.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import io
 import os
 import stat
-import zipfile
-from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
+
+from merzmory import remote, zips
 
 BETWEEN = "!/"  # an archive's path and its member's name
 
@@ -24,50 +25,85 @@ def parts(path: str) -> tuple[str, str]:
     """(archive, member) of the path of a ZIP's member; (path, "") of a file's."""
     at = path.find(BETWEEN)
     while at >= 0:
-        if Path(path[:at]).is_file():
+        if _is_archive(path[:at]):
             return path[:at], path[at + len(BETWEEN) :]
         at = path.find(BETWEEN, at + 1)
     return path, ""
 
 
-def opened(path: str) -> io.BufferedReader | io.BytesIO:
+def opened(path: str) -> BinaryIO | io.BufferedIOBase:
     """A binary stream that can be sought, of an original's bytes.
 
     Raises:
-        OSError: it is gone, closed to this user, or damaged inside its ZIP.
+        ArchiveError: it is a URL, and what reads those is not installed.
+        OSError: it is gone, closed to this user, refused (`zips`), or damaged inside its ZIP; the
+            last also while it is read.
     """
-    archive, member = parts(path) if BETWEEN in path else (path, "")
-    if not member:
-        return Path(path).open("rb")
-    status = Path(archive).stat()
-    try:
-        return io.BytesIO(_archive(archive, status.st_size, status.st_mtime_ns).read(member))
-    except KeyError as error:
-        raise FileNotFoundError(f"{archive} holds no {member}") from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError) as error:
-        raise OSError(f"{member} in {archive} is damaged") from error
+    archive, member = parts(path)
+    if member:
+        try:
+            return _zip(archive).opened(member)
+        except zips.UnreadableZipError as error:
+            raise OSError(f"its ZIP {error}") from error
+    return remote.opened(path) if remote.is_url(path) else Path(path).open("rb")
+
+
+def read(path: str, most: int) -> bytes:
+    """All bytes of an original that is not longer than `most`.
+
+    Raises:
+        ArchiveError, OSError: as `opened`; or it is longer.
+    """
+    with opened(path) as data:
+        held = data.read(most + 1)
+    if len(held) > most:
+        raise OSError(f"it is longer than {most} bytes")
+    return held
 
 
 def status(path: str) -> tuple[int, int]:
     """(bytes, time of change in nanoseconds) of an original, without opening it.
 
+    A member's time is its ZIP's.
+
     Raises:
+        ArchiveError: it is a URL, and what reads those is not installed.
         OSError: it is gone, or no regular file (a link, a pipe, a device).
     """
-    archive, member = parts(path) if BETWEEN in path else (path, "")
-    found = os.lstat(archive)
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(f"{archive} is no regular file")
+    archive, member = parts(path)
+    size, changed = _file(archive)
     if not member:
-        return found.st_size, found.st_mtime_ns
+        return size, changed
     try:
-        return _archive(archive, found.st_size, found.st_mtime_ns).getinfo(member).file_size, (
-            found.st_mtime_ns
-        )
-    except (KeyError, zipfile.BadZipFile) as error:
+        return zips.opened(archive, size, changed).size(member), changed
+    except KeyError as error:
         raise FileNotFoundError(f"{archive} holds no {member}") from error
 
 
-@lru_cache(maxsize=8)
-def _archive(path: str, _bytes: int, _mtime_ns: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
+def members(archive: str) -> list[zips.Member]:
+    """What a ZIP holds, in its own order.
+
+    Raises:
+        UnreadableZipError: it is no ZIP, cut off, a piece of one, or beyond the limits of `zips`.
+        ArchiveError, OSError: as `status`.
+    """
+    return _zip(archive).members()
+
+
+def _zip(archive: str) -> zips.Zip:
+    return zips.opened(archive, *_file(archive))
+
+
+def _file(path: str) -> tuple[int, int]:
+    if remote.is_url(path):
+        return remote.status(path)
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"{path} is no regular file")
+    return found.st_size, found.st_mtime_ns
+
+
+def _is_archive(path: str) -> bool:
+    if remote.is_url(path):
+        return path.lower().endswith(".zip")  # every question is a journey
+    return Path(path).is_file()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import socket
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from merzmory import originals
+from merzmory.archive import ingest
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.source import SOURCES, Source
 from merzmory.errors import ArchiveError
-from merzmory.manifest import digest
+from merzmory.manifest import digest, do
 
 _Make = Callable[[], Source]
 
@@ -26,8 +31,17 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, picture: Image.Image) -
     (folder / "below").mkdir(parents=True)
     for name in ("b.jpg", "a.jpg", "below/c.png"):
         picture.save(folder / name)
+    packed = tmp_path / "packed" / "photographs.zip"
+    packed.parent.mkdir()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+            archive.write(file, f"media/posts/202301/{file.name}")
+    shutil.copytree(folder, packed.parent / "unpacked" / "Takeout" / "Google Photos")
     knobs: dict[str, dict[str, Any]] = {
         "folder": {"folder": folder},
+        "zip": {"folder": packed},
+        "instagram_export": {"folder": packed},
+        "takeout": {"folder": packed.parent},
         "sample": {"into": tmp_path / "archives", "photos": 5},
     }
     return lambda: SOURCES[request.param](**knobs[request.param])
@@ -43,15 +57,38 @@ def test_contract(make: _Make, tmp_path: Path) -> None:
     assert found == list(source.files()) == list(make().files())  # idempotent, in a fixed order
     assert len({file.path for file in found}) == len(found) >= 3
     for file in found:
-        status = Path(file.path).lstat()
-        assert (file.bytes, file.mtime_ns) == (status.st_size, status.st_mtime_ns)
-    root = Path(os.path.commonpath([file.path for file in found]))
-    assert {Path(file.path) for file in found} == {p for p in root.rglob("*") if p.is_file()}
+        assert (file.bytes, file.mtime_ns) == originals.status(file.path)
+    places = {Path(originals.parts(file.path)[0]) for file in found}
+    root = Path(os.path.commonpath(places))
+    below = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
+    assert places == set(below)  # nothing is left out
+
+
+def test_contract_of_ingest(make: _Make, tmp_path: Path) -> None:
+    files = list(make().files())
+    before = {path: _sha256(path) for path in {originals.parts(f.path)[0] for f in files}}
+    whole = tmp_path / "whole"
+    do(ingest.plan(source=make(), archive=whole, shard_size=2))
+    rows = ingest.catalogue_of(whole).rows()
+    assert sorted(row.path for row in rows) == sorted(file.path for file in files)
+    assert sum(row.verdict == "kept" for row in rows) >= 3
+    assert all(row.reason.endswith(".") for row in rows)
+    assert ingest.plan(source=make(), archive=whole, shard_size=2).shards == 0  # nothing new
+    assert ingest.catalogue_of(whole).rows() == rows
+    stopped = tmp_path / "stopped"
+    ingest.plan(source=make(), archive=stopped, shard_size=2).run_shard(0, lambda _p: None)
+    do(ingest.plan(source=make(), archive=stopped, shard_size=2))
+    assert ingest.catalogue_of(stopped).rows() == rows
+    assert {path: _sha256(path) for path in before} == before
+
+
+def _sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def test_a_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert FolderSource("~/Pictures").folder == tmp_path / "Pictures"
+    assert FolderSource("~/Pictures").place == str(tmp_path / "Pictures")
     assert FolderSource("~/Pictures/").settings == FolderSource(tmp_path / "Pictures").settings
 
 
@@ -116,11 +153,13 @@ def test_a_closed_folder_is_told_and_passed(
 
 
 def test_no_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    for place, words in (("nothing", "There is no folder"), ("file", "is a file")):
-        with pytest.raises(ArchiveError, match=words) as caught:
+    (tmp_path / "file").write_bytes(b"no ZIP")
+    for place, words in (
+        ("nothing", "There is no folder or ZIP .* --set archive.folder=FOLDER"),
+        ("file", "file is no ZIP: give a folder or a ZIP"),
+    ):
+        with pytest.raises(ArchiveError, match=words):
             list(FolderSource(tmp_path / place).files())
-        assert "--set archive.folder=FOLDER" in str(caught.value)
 
     def refuse(_path: Any) -> Any:
         raise PermissionError(13, "Permission denied")

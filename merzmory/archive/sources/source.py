@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Protocol
 
+from merzmory import remote
 from merzmory.records import Origin
 
 
@@ -43,6 +45,27 @@ class Source(Protocol):
         ...
 
 
+class Placed:
+    """What the sources share that read one place: a folder, a ZIP, or a URL identifies them."""
+
+    name: ClassVar[str]  # in SOURCES
+
+    def __init__(self, folder: Path | str) -> None:
+        """`folder` may begin with `~`; it is looked at by `files` alone."""
+        self.place = as_place(folder)
+
+    @property
+    def label(self) -> str:
+        """The folder's own name; a ZIP's without its ending."""
+        named = PurePosixPath(self.place) if remote.is_url(self.place) else Path(self.place)
+        return (named.stem if named.suffix.lower() == ".zip" else named.name) or "disk"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The source's name and the place."""
+        return {"source": self.name, "folder": self.place}
+
+
 def _folder(**knobs: Any) -> Source:
     from merzmory.archive.sources.folder import FolderSource
 
@@ -55,8 +78,29 @@ def _sample(**knobs: Any) -> Source:
     return SampleSource(**knobs)
 
 
+def _zip(**knobs: Any) -> Source:
+    from merzmory.archive.sources.zip import ZipSource
+
+    return ZipSource(**knobs)
+
+
+def _instagram_export(**knobs: Any) -> Source:
+    from merzmory.archive.sources.instagram_export import InstagramExportSource
+
+    return InstagramExportSource(**knobs)
+
+
+def _takeout(**knobs: Any) -> Source:
+    from merzmory.archive.sources.takeout import TakeoutSource
+
+    return TakeoutSource(**knobs)
+
+
 SOURCES: dict[str, Callable[..., Source]] = {
-    "folder": _folder,  # folder: Path
+    "folder": _folder,  # folder: Path | str (a ZIP's path or a URL, too; as in the next three)
+    "zip": _zip,
+    "instagram_export": _instagram_export,
+    "takeout": _takeout,
     "sample": _sample,  # into: Path, photos: int, seed: int
 }
 
@@ -64,3 +108,12 @@ SOURCES: dict[str, Callable[..., Source]] = {
 def as_path(folder: Path | str) -> Path:
     """A folder as people write it: `~` is their home."""
     return Path(folder).expanduser()
+
+
+def as_place(folder: Path | str) -> str:
+    """A folder's or file's absolute path, in which links stay links; a URL as it is."""
+    place = str(folder)
+    if remote.is_url(place):
+        local = place.removeprefix("file://")
+        return place if local == place else local
+    return os.path.abspath(as_path(folder))  # noqa: PTH100  (resolving would follow links)

@@ -1,0 +1,101 @@
+"""Which source fits a place: what lies there says whose export it is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from merzmory import originals, remote
+from merzmory.archive.sources.source import as_place
+from merzmory.errors import ArchiveError
+
+_LOOK_AT = 5_000  # files of a folder, and of each ZIP
+_ZIPS = 12  # ZIPs of a folder
+_DEEP = 5  # folders
+_INSTAGRAM = re.compile(
+    r"(?:^|/)(?:your_instagram_activity/"
+    r"|content/(?:posts_\d+|stories|archived_posts|profile_photos|reels)\.json$"
+    r"|(?:media/(?:posts|stories|archived_posts|reels|profile)|photos)/\d{6}/)"
+)
+_OLD_INSTAGRAM = re.compile(r"(?:^|/)media\.json$")  # beside photos/YYYYMM, until 2020
+_TAKEOUT = re.compile(r"(?:^|/)Takeout/|\.supplemental-metadata(?:\(\d+\))?\.json$")
+_SIDECAR = re.compile(r"\.(?:jpe?g|png|heic|gif|webp|mp4)(?:\(\d+\))?\.json$", re.IGNORECASE)
+
+
+def source_for(folder: Path | str) -> str:
+    """The name of the source that reads a folder, a ZIP or a URL: its key in SOURCES.
+
+    A folder whose own files are the ZIPs of one export, or that holds one unpacked, is that export.
+    """
+    place = as_place(folder)
+    if remote.is_url(place):
+        return "zip" if place.lower().endswith(".zip") else "folder"
+    try:
+        changed = Path(place).stat().st_mtime_ns
+    except OSError:
+        return "zip" if place.lower().endswith(".zip") else "folder"  # which says what is missing
+    return _kind(place, changed)
+
+
+@functools.lru_cache(maxsize=32)
+def _kind(place: str, _changed: int) -> str:
+    if Path(place).is_file():
+        return _export(_members(place)) or "zip"
+    names = list(islice(_below(place), _LOOK_AT))
+    unpacked = _export(name for name in names if not name.lower().endswith(".zip"))
+    if unpacked:
+        return unpacked
+    own = [name for name in names if "/" not in name]
+    zips = [name for name in own if name.lower().endswith(".zip")]
+    if not zips or any(not name.startswith(".") for name in own if name not in zips):
+        return "folder"  # photographs with a ZIP among them
+    kinds = {_export(_members(os.path.join(place, name))) for name in zips[:_ZIPS]}  # noqa: PTH118
+    return (kinds.pop() or "zip") if len(kinds) == 1 else "folder"
+
+
+def _export(names: Iterable[str]) -> str:
+    old = photos = sidecars = False
+    for name in names:
+        if _TAKEOUT.search(name):
+            return "takeout"
+        found = _INSTAGRAM.search(name)
+        if found and not found[0].lstrip("/").startswith("photos/"):
+            return "instagram_export"
+        photos = photos or found is not None
+        old = old or _OLD_INSTAGRAM.search(name) is not None
+        sidecars = sidecars or _SIDECAR.search(name) is not None
+    if old and photos:
+        return "instagram_export"
+    return "takeout" if sidecars else ""
+
+
+def _members(archive: str) -> Iterator[str]:
+    try:
+        for member in islice(originals.members(archive), _LOOK_AT):
+            yield member.name
+    except (OSError, ArchiveError):
+        return
+
+
+def _below(place: str) -> Iterator[str]:
+    """Names below a folder, its own first, then deeper and deeper."""
+    level = [place]
+    start = len(os.path.join(place, ""))  # noqa: PTH118
+    for _depth in range(_DEEP):
+        deeper: list[str] = []
+        for folder in level:
+            try:
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+            except OSError:
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    deeper.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    yield entry.path[start:].replace(os.sep, "/")
+        level = deeper
