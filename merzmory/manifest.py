@@ -162,6 +162,19 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Far:
+    """A shard in three parts, of which the middle one may be done on another machine.
+
+    `send(index)` is what it needs and `do(that)` what it makes, both plain data; `do` can be
+    pickled and writes nothing. `take(index, made, announce)` is what `run_shard` ends with.
+    """
+
+    send: Callable[[int], Any]
+    do: Callable[[Any], Any]
+    take: Callable[[int, Any, Announce], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """A long step laid out: `run_shard(0 .. shards-1)`, in any order, then `finish()`.
 
@@ -173,6 +186,7 @@ class Work:
     shards: int
     run_shard: Callable[[int, Announce], None]
     finish: Callable[[], Path]
+    far: Far | None = None  # None: its shards are done here
 
 
 def do(work: Work, announce: Announce = silent) -> Path:

@@ -38,11 +38,20 @@ class Asset:
     dark: float = 0.0
     light: float = 0.0
     faces: tuple[Box, ...] = ()
-    crops: str = ""  # hex: 64-bit perceptual hashes of the centre crops 1:1, 4:5 and 1.91:1
+    crops: str = ""  # hex: what `crops.crops` says of centre crops and border
     colour: float = 0.0  # 0 black and white .. 1 saturated
     text: float = 0.0  # share that looks like writing
     screen: float = 0.0  # 0 a camera's picture .. 1 a screenshot
     lost: float = 0.0  # share of the pixels that a damaged file does not give
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A file to look into, with what its source says of it."""
+
+    path: str
+    skip: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,35 +23,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from merzmory.archive import rows as read
 from merzmory.archive import tables as t
 from merzmory.archive.assets import (
+    ERROR,
     KEPT,
     READ,
+    SKIPPED,
     VERDICTS,
     Asset,
     Decision,
     Location,
+    Pending,
     Row,
 )
 from merzmory.archive.database import Database
 from merzmory.archive.sources.source import Found
 from merzmory.errors import ArchiveError
-from merzmory.records import Origin, Photo
+from merzmory.records import Photo
 
 T = TypeVar("T")
 _BATCH = 500  # rows a statement, below SQLite's limit of variables
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the catalogue knows of a location: enough to leave an unchanged file closed."""
 
-    bytes: int
-    mtime_ns: int
-    verdict: str
-    hashed: bool
-    algorithm: int | None  # version of the measures of its asset
-    missing: bool
-    reason: str
-    origin: str | None  # JSON
+    state: int  # `state_of` the file as it was seen; 0 where it has to be looked into
+    skipped: str  # why its bytes were not needed, "" where they were
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +57,6 @@ class Scan:
     id: int
     shards: int
     files: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A file to look into, with what its source says of it."""
-
-    path: str
-    skip: str = ""
-    origin: Origin | None = None
 
 
 class Catalogue:
@@ -122,32 +111,45 @@ class Catalogue:
         return counted
 
     def assets(self) -> list[Asset]:
-        """The pictures that were read and are still there, by sha256."""
+        """The pictures that were read and are still there, by sha256; 1 kB of memory each."""
         with self._database.reading() as connection:
-            present = set(
-                connection.scalars(
-                    select(t.location.c.sha256).where(t.location.c.missing_since.is_(None))
-                )
-            )
-            return [a for a in read.assets(connection) if a.verdict == READ and a.sha256 in present]
+            return list(read.assets(connection, verdict=READ))
+
+    def holds_pictures(self) -> bool:
+        """Whether a picture was read and is still there."""
+        with self._database.reading() as connection:
+            return next(read.assets(connection, verdict=READ), None) is not None
 
     # ingest
 
-    def known(self) -> dict[str, Known]:
-        """Every location ever seen."""
+    def known(self, algorithm: int, *, heic: bool) -> tuple[dict[str, Known], dict[str, Known]]:
+        """Every location ever seen: those that were there last time, and those that were not.
+
+        Files have to be looked into that were measured by another version than `algorithm`, that
+        could not be opened, and with `heic` those that waited for it. 280 bytes of memory a file.
+        """
         wanted = select(
             t.location.c.path,
             t.location.c.bytes,
             t.location.c.mtime_ns,
+            t.location.c.origin,
             t.location.c.verdict,
+            t.location.c.reason,
             t.location.c.sha256.is_not(None),
             t.asset.c.algorithm,
             t.location.c.missing_since.is_not(None),
-            t.location.c.reason,
-            t.location.c.origin,
         ).outerjoin_from(t.location, t.asset, t.asset.c.sha256 == t.location.c.sha256)
+        there: dict[str, Known] = {}
+        away: dict[str, Known] = {}
         with self._database.reading() as connection:
-            return {os.fsdecode(row[0]): Known(*row[1:]) for row in connection.execute(wanted)}
+            for row in connection.execute(wanted.execution_options(yield_per=_BATCH)):
+                path, size, changed, origin, verdict, reason, hashed, version, missing = row
+                old = version != algorithm or (verdict == SKIPPED and heic)
+                again = old if hashed else verdict == ERROR
+                state = 0 if again else state_of(size, changed, origin)
+                skipped = "" if hashed else sys.intern(reason)
+                (away if missing else there)[os.fsdecode(path)] = Known(state, skipped)
+        return there, away
 
     def open_scan(
         self,
@@ -211,17 +213,22 @@ class Catalogue:
         with self._database.reading() as connection:
             return int(connection.scalar(wanted) or 0)
 
-    def measured(self, shas: Iterable[str], algorithm: int) -> dict[str, Asset]:
-        """Those of `shas` that were measured by this version, wherever the file lay then."""
-        found = {}
+    @contextmanager
+    def measured(self, algorithm: int) -> Iterator[Callable[[str], tuple[str, str] | None]]:
+        """`verdict_of(sha256)`: (verdict, reason) of a picture that this version measured.
+
+        None of one that it did not, wherever the file lay.
+        """
+        wanted = select(t.asset.c.verdict, t.asset.c.reason).where(
+            t.asset.c.sha256 == bindparam("sha"), t.asset.c.algorithm == algorithm
+        )
         with self._database.reading() as connection:
-            for batch in _batches(shas):
-                wanted = select(t.asset).where(
-                    t.asset.c.sha256.in_(batch), t.asset.c.algorithm == algorithm
-                )
-                for row in connection.execute(wanted).mappings():
-                    found[row["sha256"]] = read.asset_of(row)
-        return found
+
+            def verdict_of(sha256: str) -> tuple[str, str] | None:
+                row = connection.execute(wanted, {"sha": sha256}).first()
+                return (row[0], row[1]) if row else None
+
+            yield verdict_of
 
     def record(
         self,
@@ -310,6 +317,11 @@ class Catalogue:
                 "with the same config first."
             )
         return wanted
+
+
+def state_of(size: int, mtime_ns: int, origin: str | None) -> int:
+    """A number for a file as it was seen and for what its source says; not for other processes."""
+    return hash((size, mtime_ns, origin)) or 1
 
 
 def _upsert(connection: Connection) -> Callable[..., None]:

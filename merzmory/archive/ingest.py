@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from merzmory import decode
-from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
-from merzmory.archive.catalogue import Catalogue, Known
-from merzmory.archive.photograph import ALGORITHM, Held, hold, may_hold_a_picture, measure
+from merzmory.archive import workers as programs
+from merzmory.archive.assets import ERROR, READ, SKIPPED, Location, Pending
+from merzmory.archive.catalogue import Catalogue, Scan, state_of
+from merzmory.archive.photograph import ALGORITHM, may_hold_a_picture
 from merzmory.archive.rows import origin_text
 from merzmory.archive.sources.source import Found, Source
+from merzmory.archive.workers import Look
 from merzmory.errors import ArchiveError, FormatError
-from merzmory.manifest import Work
+from merzmory.manifest import Far, Work
 from merzmory.records import Announce, Progress
 
 _CATALOGUE = "catalogue.sqlite"
@@ -35,11 +38,12 @@ def catalogue_of(archive: Path) -> Catalogue:
     return Catalogue(archive / _CATALOGUE)
 
 
-def plan(*, source: Source, archive: Path, shard_size: int) -> Work:
+def plan(*, source: Source, archive: Path, shard_size: int, workers: int = 0) -> Work:
     """Lay out reading the files of `source` that are new or changed into `archive`'s catalogue.
 
-    No shards are left where nothing changed. A plan that was begun is taken up with the same
-    shards as long as the files are the same.
+    `workers` programs decode side by side; 0 is as many as there are cores. The catalogue is the
+    same with any number of them. No shards are left where nothing changed. A plan that was begun
+    is taken up with the same shards as long as the files are the same.
 
     Raises:
         ArchiveError: the source is missing, closed, empty, or without a single picture.
@@ -47,43 +51,38 @@ def plan(*, source: Source, archive: Path, shard_size: int) -> Work:
         StorageError: `archive` cannot be written.
     """
     closed: list[str] = []
-    found = {file.path: file for file in _outside(source, closed, archive)}
-    _refuse_nothing(found, source.label)
     catalogue = catalogue_of(archive)
-    known = catalogue.known()
-    todo = [file for path, file in found.items() if _is_new(file, known.get(path))]
+    state, todo = _compared(catalogue, _outside(source, closed, archive), source.label)
     behind = tuple(f"{folder}{os.sep}" for folder in closed)
-    gone = [
-        path
-        for path, was in known.items()
-        if path not in found and not was.missing and not path.startswith(behind)
-    ]
-    back = [path for path, was in known.items() if was.missing and path in found]
-    if not todo and not gone and not back:
+    gone = [path for path in state.unseen if not path.startswith(behind)]
+    if not todo and not gone and not state.back:
         return Work("ingest", archive, 0, lambda _i, _a: None, lambda: _whole(catalogue, archive))
-    scan = catalogue.open_scan(_digest(found), todo, shard_size=shard_size, gone=gone, back=back)
+    scan = catalogue.open_scan(
+        state.digest, todo, shard_size=shard_size, gone=gone, back=state.back
+    )
+    note = f"{len(closed)} folders could not be opened, {closed[0]} first" if closed else ""
 
     def run_shard(index: int, announce: Announce) -> None:
         files = catalogue.shard(scan, index)
+        looks: list[Look] = [Look(None)] * len(files)
         done = index * shard_size
-        locations: list[Location] = []
-        assets: dict[str, Asset] = {}
-        left: list[str] = []
-        note = f"{len(closed)} folders could not be opened, {closed[0]} first" if closed else ""
-        for file in files:
-            held = hold(file.path, file.skip)
-            if held is None:
-                left.append(file.path)
-            else:
-                place = _judged(held, assets, catalogue)
-                locations.append(replace(place, origin=file.origin))
-            done += 1
-            announce(Progress("ingest", done, scan.files, "photos", note=note))
-        if files:
-            catalogue.record(
-                scan, index, assets=assets.values(), locations=locations, gone=left,
-                algorithm=ALGORITHM,
-            )  # fmt: skip
+        with catalogue.measured(ALGORITHM) as verdict_of:
+
+            def is_new(sha256: str) -> bool:
+                said = verdict_of(sha256)
+                return said is None or (said[0] == SKIPPED and decode.reads_heic())
+
+            for number, look in programs.shared(workers).look(files, is_new):
+                looks[number] = look
+                done += 1
+                announce(Progress("ingest", done, scan.files, "photos", note=note))
+        _record(catalogue, scan, index, files, looks)
+
+    def take(index: int, looks: list[Look], announce: Announce) -> None:
+        files = catalogue.shard(scan, index)
+        _record(catalogue, scan, index, files, looks)
+        done = scan.files - catalogue.left(scan)
+        announce(Progress("ingest", done, scan.files, "photos", note=note))
 
     def finish() -> Path:
         if catalogue.left(scan):
@@ -91,40 +90,90 @@ def plan(*, source: Source, archive: Path, shard_size: int) -> Work:
                 f"{catalogue.left(scan)} files of {source.label} have not been read: run the "
                 "command again."
             )
+        programs.close()
         catalogue.close_scan(scan)
         return _whole(catalogue, archive)
 
-    return Work("ingest", archive, scan.shards, run_shard, finish)
+    far = Far(lambda index: catalogue.shard(scan, index), partial(_looked, workers=workers), take)
+    return Work("ingest", archive, scan.shards, run_shard, finish, far)
 
 
-def _judged(held: Held, assets: dict[str, Asset], catalogue: Catalogue) -> Location:
-    """The file's location; its picture is measured into `assets` if it never was before."""
-    place = held.location
-    if place.sha256 is None:
-        return place
-    asset = assets.get(place.sha256)
-    if asset is None:
-        asset = catalogue.measured([place.sha256], ALGORITHM).get(place.sha256)
-    if asset is None or (asset.verdict == SKIPPED and decode.reads_heic()):
-        asset = assets[place.sha256] = measure(held)
-    return Location(
-        place.path, place.bytes, place.mtime_ns, place.sha256, asset.verdict, asset.reason
+def _looked(files: list[Pending], *, workers: int) -> list[Look]:
+    """What each file is, all measured; on any machine that sees the same originals."""
+    looks: list[Look] = [Look(None)] * len(files)
+    for number, look in programs.shared(workers).look(files):
+        looks[number] = look
+    return looks
+
+
+def _record(
+    catalogue: Catalogue, scan: Scan, index: int, files: list[Pending], looks: list[Look]
+) -> None:
+    """Write a shard's files; where only the hash was read, the known picture speaks for them."""
+    if not files:
+        return
+    assets = {look.asset.sha256: look.asset for look in looks if look.asset}
+    locations: list[Location] = []
+    with catalogue.measured(ALGORITHM) as verdict_of:
+        for file, look in zip(files, looks, strict=True):
+            place = look.place
+            if place is None:
+                continue
+            if place.sha256:
+                asset = assets.get(place.sha256)
+                said = (asset.verdict, asset.reason) if asset else verdict_of(place.sha256)
+                if said is None:  # its twin was being measured when the worker was ended
+                    said, place = (ERROR, programs.ENDED), replace(place, sha256=None)
+                place = replace(place, verdict=said[0], reason=said[1])
+            locations.append(replace(place, origin=file.origin))
+    gone = [file.path for file, look in zip(files, looks, strict=True) if look.place is None]
+    catalogue.record(
+        scan, index, assets=assets.values(), locations=locations, gone=gone, algorithm=ALGORITHM
     )
 
 
-def _is_new(file: Found, was: Known | None) -> bool:
-    """Whether a file has to be looked into."""
-    if was is None or (was.bytes, was.mtime_ns) != (file.bytes, file.mtime_ns):
-        return True
-    if origin_text(file.origin) != was.origin:
-        return True
-    if file.skip:
-        return was.reason != file.skip
-    if not was.hashed:
-        return was.verdict == ERROR  # it could not be opened: try again
-    if was.verdict == SKIPPED and decode.reads_heic():
-        return True  # HEIC, before the extra was there
-    return was.algorithm != ALGORITHM
+@dataclass(slots=True)
+class _State:
+    """How the files stand against the catalogue: its digest, what is not there, what is again."""
+
+    digest: str
+    unseen: list[str]
+    back: list[str]
+
+
+def _compared(
+    catalogue: Catalogue, files: Iterator[Found], label: str
+) -> tuple[_State, list[Found]]:
+    """The walk against the catalogue; the files to look into, in the walk's order.
+
+    Memory is some 250 bytes for each known file, and as much for each one to look into.
+
+    Raises:
+        ArchiveError: there are no files, or no pictures among them.
+    """
+    known, away = catalogue.known(ALGORITHM, heic=decode.reads_heic())
+    digest = hashlib.sha256()
+    todo: list[Found] = []
+    back: list[str] = []
+    count, pictures = 0, False
+    for file in files:
+        count += 1
+        pictures = pictures or (not file.skip and may_hold_a_picture(file.path))
+        origin = origin_text(file.origin)
+        said = f"\0{file.bytes}\0{file.mtime_ns}\0{file.skip}\0{origin}\n"
+        digest.update(os.fsencode(file.path) + said.encode())
+        was = known.pop(file.path, None)
+        if was is None and (was := away.pop(file.path, None)) is not None:
+            back.append(file.path)
+        if (
+            was is None
+            or was.state != state_of(file.bytes, file.mtime_ns, origin)
+            or (file.skip and was.skipped != file.skip)
+        ):
+            todo.append(file)
+    if not pictures:
+        _refuse(count, label)
+    return _State(digest.hexdigest(), list(known), back), todo
 
 
 def _outside(source: Source, closed: list[str], archive: Path) -> Iterator[Found]:
@@ -141,23 +190,21 @@ def _outside(source: Source, closed: list[str], archive: Path) -> Iterator[Found
             yield file
 
 
-def _refuse_nothing(found: dict[str, Found], label: str) -> None:
-    if not found:
+def _refuse(count: int, label: str) -> None:
+    if not count:
         raise ArchiveError(
             f"The archive {label} is empty: put photographs into that folder, or give another one "
             "with --set archive.folder=FOLDER."
         )
-    if not any(not file.skip and may_hold_a_picture(path) for path, file in found.items()):
-        raise ArchiveError(
-            f"The archive {label} holds {len(found)} files but no pictures: JPEG, PNG, WebP, TIFF, "
-            "AVIF, BMP, GIF and HEIC are read; give another folder with "
-            "--set archive.folder=FOLDER."
-        )
+    raise ArchiveError(
+        f"The archive {label} holds {count} files but no pictures: JPEG, PNG, WebP, TIFF, AVIF, "
+        "BMP, GIF and HEIC are read; give another folder with --set archive.folder=FOLDER."
+    )
 
 
 def _whole(catalogue: Catalogue, archive: Path) -> Path:
     """The archive's folder, if it holds at least one picture that could be read."""
-    if catalogue.assets():
+    if catalogue.holds_pictures():
         return archive
     rows = [row for row in catalogue.rows() if row.verdict != READ]
     bad = next((row for row in rows if row.sha256), rows[0])
@@ -165,13 +212,3 @@ def _whole(catalogue: Catalogue, archive: Path) -> Path:
         f"None of the {len(rows)} files could be read as a picture; {bad.path}, for one: "
         f"{bad.reason}"
     )
-
-
-def _digest(found: dict[str, Found]) -> str:
-    """A name for the state of the files: paths, sizes and times."""
-    state = hashlib.sha256()
-    for path in sorted(found):
-        file = found[path]
-        said = f"\0{file.bytes}\0{file.mtime_ns}\0{file.skip}\0{origin_text(file.origin)}\n"
-        state.update(os.fsencode(path) + said.encode())
-    return state.hexdigest()

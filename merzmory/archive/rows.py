@@ -14,6 +14,8 @@ from merzmory.archive import tables as t
 from merzmory.archive.assets import DUPLICATE, KEPT, READ, Asset, Decision, Location, Row
 from merzmory.records import Origin
 
+_BATCH = 1000  # rows read at a time
+
 
 def rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]) -> Iterator[Row]:
     """Each present file with its verdict: ingest's, then exact copies, then the ruling's."""
@@ -99,9 +101,14 @@ def sound(sha256: str) -> Decision:
     return Decision(sha256, "", KEPT, "It is sound.")
 
 
-def assets(connection: Connection) -> Iterator[Asset]:
-    """Every asset ever measured, by sha256."""
-    for row in connection.execute(select(t.asset).order_by(t.asset.c.sha256)).mappings():
+def assets(connection: Connection, *, verdict: str | None = None) -> Iterator[Asset]:
+    """Every asset ever measured, by sha256; or those with `verdict` that still lie somewhere."""
+    wanted = select(t.asset).order_by(t.asset.c.sha256)
+    if verdict is not None:
+        here = select(t.location.c.sha256).where(t.location.c.missing_since.is_(None))
+        wanted = wanted.where(t.asset.c.verdict == verdict, t.asset.c.sha256.in_(here))
+    found = connection.execute(wanted.execution_options(yield_per=_BATCH))
+    for row in found.mappings():
         yield asset_of(row)
 
 

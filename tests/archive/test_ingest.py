@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from merzmory import decode
-from merzmory.archive import ingest, photograph
-from merzmory.archive.assets import Row
+from merzmory.archive import ingest, photograph, workers
+from merzmory.archive.assets import Pending, Row
 from merzmory.archive.ingest import catalogue_of
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.errors import ArchiveError, FormatError
@@ -49,13 +49,15 @@ def folder(tmp_path: Path, pictures: Pictures) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were decoded, as they are."""
     names: list[str] = []
-    measure = photograph.measure
+    look = workers.Pool.look
 
-    def listening(held: photograph.Held) -> object:
-        names.append(Path(held.location.path).name)
-        return measure(held)
+    def listening(pool: workers.Pool, files: Sequence[Pending], *rest: Any) -> Iterator[Any]:
+        for number, found in look(pool, files, *rest):
+            if found.asset is not None:
+                names.append(Path(files[number].path).name)
+            yield number, found
 
-    monkeypatch.setattr(ingest, "measure", listening)
+    monkeypatch.setattr(workers.Pool, "look", listening)
     return names
 
 
@@ -118,23 +120,16 @@ def test_a_second_ingest_decodes_nothing(folder: Path, tmp_path: Path, decoded: 
     assert decoded == ["new.png"]
 
 
-def test_an_unchanged_file_is_not_opened(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unchanged_file_is_not_opened(folder: Path, tmp_path: Path) -> None:
     do(_plan(folder, tmp_path / "archive"))
-    opened: list[str] = []
-    open_ = io.open
-
-    def listening(file: object, *args: object, **knobs: object) -> object:
-        opened.append(str(file))
-        return open_(file, *args, **knobs)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(io, "open", listening)
-    (folder / "note.txt").write_text("new")
-    opened.clear()
+    before = catalogue_of(tmp_path / "archive").rows()
+    for path in folder.rglob("*.jpg"):  # whoever opens one sees it
+        status = path.stat()
+        path.write_bytes(bytes(status.st_size))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (folder / "z.txt").write_text("new")
     do(_plan(folder, tmp_path / "archive"))
-    assert {Path(name).name for name in opened if name.startswith(str(folder))} <= {"note.txt"}
-    assert any(name.endswith("note.txt") for name in opened)
+    assert catalogue_of(tmp_path / "archive").rows()[:-1] == before
 
 
 def test_a_moved_file_is_recognised_by_its_content(
@@ -304,6 +299,8 @@ def test_heic_waits_for_its_extra(
         picture.save(folder / "phone.heic", "HEIF")
     with monkeypatch.context() as bare:
         bare.setattr(decode, "reads_heic", lambda: False)
+        (tmp_path / "pillow_heif.py").write_text("raise ImportError")
+        bare.setenv("PYTHONPATH", str(tmp_path))
         do(_plan(folder, tmp_path / "archive"))
         row = _rows(tmp_path / "archive")["phone.heic"]
         assert row.verdict == "skipped" and "merzmory[heic]" in row.reason
