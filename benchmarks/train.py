@@ -2,12 +2,14 @@
 
 python benchmarks/train.py                       the reference case: 64 px, batch 8, one thread
 python benchmarks/train.py --resolution 256 --channel-base 16384 --channel-max 512 --device cuda
+python benchmarks/train.py --steps 2000            whole steps instead, and the memory they grow by
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import statistics
 import sys
 import time
@@ -38,6 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=0, help="whole steps, with their memory")
     parser.add_argument("--profile", default="", help="a phase whose operations are listed")
     return parser.parse_args()
 
@@ -65,6 +68,9 @@ def main() -> None:
     ]
     state = TrainingState(recipe, networks[0], networks[1], augment)  # type: ignore[arg-type]
     sizes = [sum(p.numel() for p in n.parameters()) / 1e6 for n in networks]
+    if options.steps:
+        memory(state, options.steps, options.batch)
+        return
     n, small = options.batch, max(options.batch // recipe.pl_batch_shrink, 1)
     real = torch.rand(n, 3, config.resolution, config.resolution, device=device) * 2 - 1
     z = torch.randn(n, config.z_dim, device=device)
@@ -109,6 +115,20 @@ def main() -> None:
         with torch.profiler.profile() as profile:
             phases[options.profile][0]()
         print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=20))
+
+
+def memory(state: TrainingState, steps: int, batch: int) -> None:
+    """Whole steps, and what the process (or the accelerator) holds after each tenth of them."""
+    real = torch.rand(batch, 3, state.G.resolution, state.G.resolution, device=state.device) * 2 - 1
+    for step in range(1, steps + 1):
+        state.advance(real)
+        if step % max(steps // 10, 1) == 0:
+            if state.device.type == "cuda":
+                held = torch.cuda.max_memory_allocated()
+            else:
+                with Path("/proc/self/statm").open() as pages:
+                    held = int(pages.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+            print(f"step {step:6} {held / 2**20:8.1f} MiB", flush=True)
 
 
 def measure(phase: Callable[[], None], repeats: int, device: torch.device) -> tuple[float, float]:

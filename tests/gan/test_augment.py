@@ -116,6 +116,29 @@ def test_one_map_alone(every: Arrays, name: str) -> None:
     assert np.abs(made.numpy() - every[f"dp.only_{name}.0.3"]).max() <= TOLERANCE
 
 
+class Alone(augment.Draws):
+    """Percentile 0.3 for one transformation of the pipeline, the identity for the others."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(torch.device("cpu"), None, 0.3)
+        self.number, self.at = number, -1
+
+    def gate(self, value: Tensor, chance: Tensor, identity: float) -> Tensor:
+        self.at += 1
+        return value if self.at == self.number else torch.full_like(value, identity)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    list(enumerate(["brightness", "contrast", "lumaflip", "hue", "saturation"])),
+)
+def test_one_colour_alone(every: Arrays, number: int, name: str) -> None:
+    draws = Alone(number)
+    made = augment.AugmentPipe("c").apply_draws(torch.from_numpy(every["img"]), draws)
+    assert draws.at == 4
+    assert np.abs(made.numpy() - every[f"dp.only_{name}.0.3"]).max() <= TOLERANCE
+
+
 @pytest.mark.parametrize("groups", ["bgc", "bgcfnc"])
 def test_recorded_draws_in_their_order(every: Arrays, groups: str) -> None:
     pipe = augment.AugmentPipe(groups)
