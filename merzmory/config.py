@@ -27,7 +27,12 @@ def _expand(value: object) -> object:
     return Path(str(value)).expanduser() if isinstance(value, str | int | float) else value
 
 
+def _locate(value: object) -> object:
+    return value if isinstance(value, str) and "://" in value else _expand(value)
+
+
 FolderPath = Annotated[Path, BeforeValidator(_expand)]
+Place = Annotated[Path | str, BeforeValidator(_locate)]  # a path, or a URL as it is written
 Label = Annotated[str, BeforeValidator(lambda value: str(value))]  # 2019 is one, too
 
 
@@ -38,8 +43,9 @@ class _Section(BaseModel):
 class Archive(_Section):
     """Where the photographs come from."""
 
-    source: Literal["", "folder", "sample"] = ""  # "": the folder if one is given, else the sample
-    folder: FolderPath | None = None  # read-only, with everything below it
+    # "": what the folder holds if one is given, else the sample
+    source: Literal["", "folder", "zip", "instagram_export", "takeout", "sample"] = ""
+    folder: Place | None = None  # or a ZIP or a URL; read-only, with everything below it
     sample_photos: int = Field(140, ge=100, le=150)  # snapshots in the sample archive
     shard: int = Field(64, ge=1)  # photographs a task
 
@@ -59,7 +65,11 @@ class Dataset(_Section):
     """The training squares."""
 
     resolution: int = Field(0, ge=0, le=1024)  # pixels, a power of two; 0: the base's
-    crop: Literal["face", "attention", "centre"] = "face"
+    crop: Literal["face", "aligned", "attention", "centre", "random"] = "face"
+    fit: Literal["", "square", "squeeze", "letterbox"] = ""  # "": square, or bars like the base's
+    aspect: str = ""  # width:height to squeeze or letterbox; "": the base's or most photographs'
+    bars: str = "black"  # of a letterbox: a colour, #rrggbb, or mirror
+    labels: Literal["", "album", "year"] = ""  # what a generator without a base tells apart
     shard: int = Field(64, ge=1)  # photographs a task
 
 
@@ -86,7 +96,7 @@ class Timelapse(_Section):
 class Curve(_Section):
     """The curve of forgetting: how far the pictures lie from the base and from the archive."""
 
-    pictures: int = Field(256, ge=8, le=50_000)  # a network and step; more: narrower bands
+    pictures: int = Field(256, ge=8, le=2000)  # a network and step; more: narrower bands
     embedder: str = "hoglab"  # what two pictures are compared by
     psi: float = Field(1.0, ge=0, le=2)  # 1: everything that the generator can do
 

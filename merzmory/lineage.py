@@ -8,7 +8,7 @@ anywhere gives new names from there on, beside the old results.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from merzmory import weights
 from merzmory.archive import culling, ingest
 from merzmory.archive.assets import Row
 from merzmory.archive.catalogue import Catalogue
-from merzmory.archive.sources.folder import FolderSource
-from merzmory.archive.sources.sample import SampleSource
-from merzmory.archive.sources.source import Source
+from merzmory.archive.sources.detect import source_for
+from merzmory.archive.sources.source import SOURCES, Source
 from merzmory.config import Config
+from merzmory.dataset import fit
+from merzmory.dataset import labels as squares
+from merzmory.dataset.build import Cutter
 from merzmory.errors import ConfigError, MerzmoryError, WeightsError
+from merzmory.frame import Frame
 from merzmory.gan import checkpoint, run, score
 from merzmory.gan.data import label_names
 from merzmory.gan.training import MACHINE_KEYS
@@ -52,13 +55,14 @@ class Result:
 def source(config: Config, workspace: Workspace) -> Source:
     """Where the photographs come from."""
     archive = config.archive
-    if archive.source == "folder" or (not archive.source and archive.folder):
-        if archive.folder is None:
-            raise ConfigError(
-                "archive.source is folder, but no folder is given: --set archive.folder=FOLDER."
-            )
-        return FolderSource(archive.folder)
-    return SampleSource(workspace.outputs / "archives", photos=archive.sample_photos)
+    if archive.source == "sample" or (not archive.source and archive.folder is None):
+        return SOURCES["sample"](into=workspace.outputs / "archives", photos=archive.sample_photos)
+    if archive.folder is None:
+        raise ConfigError(
+            f"archive.source is {archive.source}, but no folder is given: "
+            "--set archive.folder=FOLDER."
+        )
+    return SOURCES[archive.source or source_for(archive.folder)](folder=archive.folder)
 
 
 def archive(config: Config, workspace: Workspace) -> Path:
@@ -112,13 +116,42 @@ def resolution(config: Config, workspace: Workspace) -> int:
     return wanted
 
 
+def cutter(config: Config, workspace: Workspace, photos: Sequence[Photo]) -> Cutter:
+    """How the squares of these photographs are made.
+
+    Raises:
+        ConfigError: the settings of [dataset] do not go together.
+    """
+    knobs, side = config.dataset, resolution(config, workspace)
+    sizes = ((photo.width, photo.height) for photo in photos)
+    framed = fit.frame(
+        knobs.fit, knobs.aspect, sizes=sizes, resolution=side, base=_base_frame(config)
+    )
+    return Cutter(side, knobs.crop, framed, knobs.bars)
+
+
+def frame(config: Config, workspace: Workspace) -> Frame:
+    """What a square that the trained network makes stands for."""
+    return Frame.read(dataset(config, workspace).settings.get("frame", {}))
+
+
 def dataset(config: Config, workspace: Workspace) -> Result:
     """The training squares of the keepers."""
-    identity = "\n".join(sorted(photo.id for photo in keepers(config, workspace)))
+    photos, by = keepers(config, workspace), config.dataset.labels
+    file = base(config, workspace)
+    if by and file and not checkpoint.inspect(file)["labels"]:
+        raise ConfigError(
+            f"dataset.labels is {by}, but the base {config.train.base} knows no labels: leave them "
+            'out, or train from scratch with --set train.base="".'
+        )
+    named = squares.labels(photos, by) or [""] * len(photos)
+    identity = sorted(
+        f"{photo.id} {name}".strip() for photo, name in zip(photos, named, strict=True)
+    )
     settings = {
-        "photos": hashlib.sha256(identity.encode()).hexdigest(),
-        "resolution": resolution(config, workspace),
-        "crop": config.dataset.crop,
+        "photos": hashlib.sha256("\n".join(identity).encode()).hexdigest(),
+        **cutter(config, workspace, photos).settings(),
+        **({"labels": by} if by else {}),
     }
     return Result("build", workspace.result("dataset", settings), settings)
 
@@ -267,6 +300,15 @@ def gallery(config: Config, workspace: Workspace) -> Result:
         "film": film(config, workspace).folder.name,
     }
     return Result("publish", workspace.result("gallery", settings), settings)
+
+
+def _base_frame(config: Config) -> Frame | None:
+    """The window that the base's pictures have in their squares; None where they fill them."""
+    known = weights.ledger().get(config.train.base)
+    if known is None or not known.window or not known.resolution:
+        return None
+    x0, y0, x1, y1 = (side / known.resolution for side in known.window)
+    return Frame(known.aspect, (x0, y0, x1, y1))
 
 
 def _catalogue(config: Config, workspace: Workspace) -> Catalogue:

@@ -36,8 +36,8 @@ from merzmory.gan import training
 from merzmory.gan.config import EngineError
 from merzmory.gan.device import use_threads
 from merzmory.gan.export import Exported
-from merzmory.latent import export as exporting
 from merzmory.latent import curve as curves
+from merzmory.latent import export as exporting
 from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
 from merzmory.latent import timelapse as timelapses
@@ -66,12 +66,12 @@ def cull(config: Config, workspace: Workspace) -> Work:
 
 def build(config: Config, workspace: Workspace) -> Work:
     """Cut a training square from every keeper."""
-    result = lineage.dataset(config, workspace)
+    result, photos = lineage.dataset(config, workspace), lineage.keepers(config, workspace)
     return squares.plan(
-        photos=lineage.keepers(config, workspace),
+        photos=photos,
         folder=result.folder,
-        resolution=lineage.resolution(config, workspace),
-        crop=config.dataset.crop,
+        cutter=lineage.cutter(config, workspace, photos),
+        label=config.dataset.labels,
         shard_size=config.dataset.shard,
         settings=result.settings,
     )
@@ -91,7 +91,7 @@ def train(config: Config, workspace: Workspace) -> Work:
                     now.step,
                     now.steps,
                     "steps",
-                    note=now.event or "",
+                    note=now.note or now.event or "",
                     eta_seconds=now.eta_seconds if math.isfinite(now.eta_seconds) else None,
                     details={"img_s": now.images_per_second, "ada_p": now.ada_p},
                 )

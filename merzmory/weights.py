@@ -48,6 +48,10 @@ class Weight:
     bytes: int | None = None
     sha256: str | None = None
     resolution: int | None = None  # pixels
+    window: tuple[
+        int, ...
+    ] = ()  # x0, y0, x1, y1: the picture in its square, where bars surround it
+    aspect: str = ""  # width:height of that picture
     notes: str = ""
     embedded: str = ""  # its path inside the package
 
@@ -88,6 +92,7 @@ def read_ledger(text: str) -> dict[str, Weight]:
     found = {}
     for name, entry in tables["weights"].items():
         values: dict[str, Any] = {**entry, "urls": tuple(entry["urls"])}
+        values["window"] = tuple(entry.get("window", ()))
         licence = tables["licences"][values.pop("licence")]
         found[name] = Weight(
             name=name,

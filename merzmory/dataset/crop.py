@@ -1,60 +1,115 @@
-"""Which square of a photograph is trained on: as large as fits, moved along the longer side.
+"""Which part of a photograph is trained on: as large as fits, moved along the side with room.
 
 A face detector is the whole gain over the centre for people; attention serves the rest.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from merzmory.dataset.align import Points, Turned, aligned
+
 Box = tuple[int, int, int, int]
 
 _LOOK_AT = 64  # pixels of the shorter side at which attention is measured
-_PRIOR = 0.25  # how much less a square at the edge is worth than one in the centre
+_PRIOR = 0.25  # how much less a box at the edge is worth than one in the centre
 _EDGES = 0.5  # weight of gradient energy beside the spectral residual
+_BEYOND = 0.15  # of its side, how far an aligned square may reach out of the photograph
 
 
-def square(
-    width: int,
-    height: int,
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """x0, y0, x1, y1 in the photograph's pixels, and how it was found.
+
+    Where `turned` is given, it is what is cut, and `box` is the upright box around it.
+    """
+
+    box: Box
+    method: str
+    turned: Turned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the methods know of a photograph."""
+
+    width: int  # pixels
+    height: int  # pixels
+    image: Image.Image | None = None  # the photograph at any size
+    faces: Sequence[Box] = ()
+    id: str = ""  # what chance is drawn from
+
+
+def cut(
+    look: Look,
     *,
     method: str,
-    image: Image.Image | None = None,
-    faces: Sequence[Box] = (),
-) -> tuple[Box, str]:
-    """The box x0, y0, x1, y1 in pixels of a `width` x `height` photograph, and how it was found.
+    ratio: float = 1.0,
+    least: int = 0,
+    points: Sequence[Points] = (),
+    hand: Box | None = None,
+) -> Cut:
+    """Where to cut a box of `ratio` (width over height) from the photograph.
 
-    The box is the largest square there is. `method` is one of METHODS; "face" falls back on
-    "attention" where there are no faces, and that on "centre" where there is no `image` (the
-    photograph at any size).
+    `hand` is a box that a person drew: its centre and area are kept, at the ratio, inside the
+    photograph. Otherwise `method` is one of METHODS or "aligned", and the box is the largest there
+    is. "aligned" turns the square to the largest face that has `points`, as long as it has `least`
+    pixels and is not ratio'd; else it falls back on "face", that on "attention" where there are no
+    faces, and that on "centre" where there is no image.
     """
-    side = min(width, height)
-    room = max(width, height) - side  # pixels along which the square can move
-    offset, found = METHODS[method](width, height, room, image, faces)
-    offset = min(max(offset, 0), room)
-    x, y = (offset, 0) if width >= height else (0, offset)
-    return (x, y, x + side, y + side), found
+    if hand is not None:
+        return Cut(_by_hand(look, hand, ratio), "by hand")
+    if method == ALIGNED and ratio == 1:
+        turned = _aligned(look, points, least)
+        if turned is not None:
+            low, high = turned.corners.min(0), turned.corners.max(0)
+            box = (
+                max(0, int(low[0])), max(0, int(low[1])),
+                min(look.width, int(np.ceil(high[0]))), min(look.height, int(np.ceil(high[1]))),
+            )  # fmt: skip
+            return Cut(box, ALIGNED, turned)
+    across, down = largest(look.width, look.height, ratio)
+    room = look.width - across, look.height - down  # in one direction at most a rounding
+    axis = 0 if room[0] >= room[1] else 1
+    offset, found = METHODS["face" if method == ALIGNED else method](
+        look, axis, (across, down)[axis]
+    )
+    offset = min(max(offset, 0), room[axis])
+    x, y = (offset, 0) if axis == 0 else (0, offset)
+    return Cut((x, y, x + across, y + down), found)
 
 
-def _centre(
-    width: int, height: int, room: int, image: Image.Image | None, faces: Sequence[Box]
-) -> tuple[int, str]:
-    return room // 2, "centre"
+def largest(width: int, height: int, ratio: float) -> tuple[int, int]:
+    """Width and height of the largest box of `ratio` in a photograph."""
+    if width >= height * ratio:
+        return max(1, min(width, round(height * ratio))), height
+    return width, max(1, min(height, round(width / ratio)))
 
 
-def _attention(
-    width: int, height: int, room: int, image: Image.Image | None, faces: Sequence[Box]
-) -> tuple[int, str]:
-    if image is None or room == 0:
+def _centre(look: Look, axis: int, length: int) -> tuple[int, str]:
+    return ((look.width, look.height)[axis] - length) // 2, "centre"
+
+
+def _random(look: Look, axis: int, length: int) -> tuple[int, str]:
+    room = (look.width, look.height)[axis] - length
+    drawn = int.from_bytes(hashlib.sha256(f"crop {look.id}".encode()).digest()[:8])
+    return drawn % (room + 1), "random"
+
+
+def _attention(look: Look, axis: int, length: int) -> tuple[int, str]:
+    whole = (look.width, look.height)[axis]
+    room = whole - length
+    if look.image is None or room == 0:
         return room // 2, "centre"
-    map_ = attention(image)
-    profile = map_.sum(axis=0 if width >= height else 1)  # along the longer side
-    window = min(map_.shape)
+    profile = attention(look.image).sum(axis=axis)  # along the side with room
+    window = min(len(profile), max(1, round(len(profile) * length / whole)))
     sums = np.convolve(profile, np.ones(window), "valid")
     if len(sums) < 2 or float(np.ptp(sums)) < 1e-9 * float(sums.max(initial=1.0)):
         return room // 2, "centre"
@@ -63,30 +118,49 @@ def _attention(
     return round(best * room / (len(sums) - 1)), "attention"
 
 
-def _face(
-    width: int, height: int, room: int, image: Image.Image | None, faces: Sequence[Box]
-) -> tuple[int, str]:
-    if not faces:
-        return _attention(width, height, room, image, faces)
-    axis = 0 if width >= height else 1
-    side = min(width, height)
+def _face(look: Look, axis: int, length: int) -> tuple[int, str]:
+    if not look.faces:
+        return _attention(look, axis, length)
+    room = (look.width, look.height)[axis] - length
     spans = sorted(
-        (box[axis], box[axis + 2], (box[2] - box[0]) * (box[3] - box[1])) for box in faces
+        (box[axis], box[axis + 2], (box[2] - box[0]) * (box[3] - box[1])) for box in look.faces
     )
-    tries = [(spans[0][0] + max(span[1] for span in spans) - side) // 2]  # all of them, centred
-    tries += [(start + end - side) // 2 for start, end, _ in spans]  # each of them, centred
+    tries = [(spans[0][0] + max(span[1] for span in spans) - length) // 2]  # all of them, centred
+    tries += [(start + end - length) // 2 for start, end, _ in spans]  # each of them, centred
 
     def covered(offset: int) -> tuple[int, int]:
         offset = min(max(offset, 0), room)
-        whole = sum(area for a, b, area in spans if a >= offset and b <= offset + side)
-        part = sum(max(0, min(b, offset + side) - max(a, offset)) for a, b, _ in spans)
+        whole = sum(area for a, b, area in spans if a >= offset and b <= offset + length)
+        part = sum(max(0, min(b, offset + length) - max(a, offset)) for a, b, _ in spans)
         return whole, part
 
     return max(tries, key=covered), "face"  # of equals the first: all of them before each
 
 
-_Method = Callable[[int, int, int, Image.Image | None, Sequence[Box]], tuple[int, str]]
-METHODS: dict[str, _Method] = {"centre": _centre, "attention": _attention, "face": _face}
+_Method = Callable[[Look, int, int], tuple[int, str]]
+METHODS: dict[str, _Method] = {
+    "centre": _centre, "random": _random, "attention": _attention, "face": _face,
+}  # fmt: skip
+ALIGNED = "aligned"
+NAMES = (*METHODS, ALIGNED)
+
+
+def _aligned(look: Look, points: Sequence[Points], least: int) -> Turned | None:
+    found = [square for square in map(aligned, points) if square is not None]
+    best = max(found, key=lambda square: square.side, default=None)
+    if best is None or best.side < least or best.beyond(look.width, look.height) > _BEYOND:
+        return None
+    return best
+
+
+def _by_hand(look: Look, hand: Box, ratio: float) -> Box:
+    area = max(1, hand[2] - hand[0]) * max(1, hand[3] - hand[1])
+    most = largest(look.width, look.height, ratio)
+    across = min(most[0], max(1, round((area * ratio) ** 0.5)))
+    down = min(most[1], max(1, round(across / ratio)))
+    x = min(max((hand[0] + hand[2] - across) // 2, 0), look.width - across)
+    y = min(max((hand[1] + hand[3] - down) // 2, 0), look.height - down)
+    return (x, y, x + across, y + down)
 
 
 def attention(image: Image.Image) -> npt.NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from PIL import Image
 
 from merzmory.dataset import build
-from merzmory.dataset.readiness import readiness
 from merzmory.errors import ArchiveError, ConfigError, SettingsDifferError
+from merzmory.frame import Frame
 from merzmory.manifest import Work, do, read_manifest, read_settings
 from merzmory.records import Photo, Progress
 
@@ -41,8 +42,10 @@ def photos(tmp_path: Path) -> list[Photo]:
 
 
 def _plan(photos: list[Photo], folder: Path, **knobs: Any) -> Work:
-    asked = {"resolution": 32, "crop": "centre", "shard_size": 5, "settings": {"photos": "x"}}
-    return build.plan(photos=photos, folder=folder, **{**asked, **knobs})
+    how = {key: knobs.pop(key) for key in set(knobs) & set(build.Cutter.__dataclass_fields__)}
+    cutter = build.Cutter(**{"resolution": 32, "crop": "centre", **how})
+    asked = {"shard_size": 5, "settings": {"photos": "x"}}
+    return build.plan(photos=photos, folder=folder, cutter=cutter, **{**asked, **knobs})
 
 
 def test_a_square_shows_its_box(photos: list[Photo], tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_a_resolution_that_is_no_power_of_two(
 
 
 def test_a_crop_that_is_unknown(photos: list[Photo], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="attention, centre, face"):
+    with pytest.raises(ConfigError, match="aligned, attention, centre, face, random"):
         _plan(photos, tmp_path / "dataset", crop="middle")
 
 
@@ -154,12 +157,51 @@ def test_an_original_that_changed_is_named(photos: list[Photo], tmp_path: Path, 
     assert not (tmp_path / "dataset").exists()
 
 
-def test_readiness_has_its_steps() -> None:
-    verdicts = {n: readiness(n, 64).verdict for n in (0, 9, 10, 299, 300, 499, 500, 10_000)}
-    assert verdicts == {
-        0: "STOP", 9: "STOP", 10: "FIX FIRST", 299: "FIX FIRST", 300: "GO", 499: "GO", 500: "GO",
-        10_000: "GO",
-    }  # fmt: skip
-    assert "500 are recommended" in str(readiness(300, 64))
-    assert "500 are recommended" not in str(readiness(500, 64))
-    assert readiness(500, 64, upsampled=1).verdict == "FIX FIRST"
+def test_squeezed_squares_hold_the_whole_box(photos: list[Photo], tmp_path: Path) -> None:
+    folder = do(_plan(photos, tmp_path / "dataset", frame=Frame("3:2")))
+    assert read_settings(folder)["settings"]["frame"] == {"aspect": "3:2", "window": [0, 0, 1, 1]}
+    for line, photo in zip(read_manifest(folder), photos, strict=True):
+        x0, y0, x1, y1 = line["box"]
+        assert (x1 - x0, y1 - y0) == ((240, 160) if photo.width > 200 else (160, 107))
+        with Image.open(folder / line["file"]) as picture:
+            pixels = np.asarray(picture, np.float64)
+        assert picture.size == (32, 32)
+        # the ramp runs from edge to edge of the box, in both directions
+        low, high = 20 + 200 * x0 / photo.width, 20 + 200 * x1 / photo.width
+        assert pixels[:, 0, 0].mean() == pytest.approx(low, abs=6)
+        assert pixels[:, -1, 0].mean() == pytest.approx(high, abs=6)
+
+
+def test_letterboxed_squares_have_bars(photos: list[Photo], tmp_path: Path) -> None:
+    frame = Frame.letterboxed("2:1", 32)
+    folder = do(_plan(photos, tmp_path / "dataset", frame=frame, bars="#ff0080"))
+    said = read_settings(folder)["settings"]
+    assert said["bars"] == "#ff0080" and Frame.read(said["frame"]) == frame
+    with Image.open(folder / "images/000003.png") as picture:
+        pixels = np.asarray(picture)
+    assert (pixels[:8] == (255, 0, 128)).all() and (pixels[24:] == (255, 0, 128)).all()
+    picture = pixels[8:24].astype(int)
+    assert np.abs(picture[:, :, 2] - 60).max() <= 3 and picture[:, :, 0].std() > 30
+
+
+def test_a_box_by_hand_is_cut(photos: list[Photo], tmp_path: Path) -> None:
+    boxes = {photos[1].id: (100, 40, 140, 80), photos[2].id: (0, 0, 20, 20)}
+    lines = read_manifest(do(_plan(photos, tmp_path / "dataset", boxes=boxes)))
+    assert lines[1]["box"] == [100, 40, 140, 80] and lines[1]["method"] == "by hand"
+    assert "upsampled" not in lines[1] and lines[2]["upsampled"] is True
+    assert [line["method"] for line in lines].count("centre") == 10
+    with Image.open(tmp_path / "dataset/images/000001.png") as picture:
+        mean = np.asarray(picture, np.float64).mean((0, 1))
+    assert mean == pytest.approx((20 + 200 * 120 / 240, 20 + 200 * 60 / 160, 20), abs=3)
+
+
+def test_labels_are_written(photos: list[Photo], tmp_path: Path) -> None:
+    dated = [replace(p, taken=f"20{10 + n % 3}-05-01") for n, p in enumerate(photos)]
+    dated[4] = replace(dated[4], taken=None)
+    folder = do(_plan(dated, tmp_path / "dataset", label="year"))
+    assert [line["label"] for line in read_manifest(folder)][:5] == [
+        "2010", "2011", "2012", "2010", "unknown",
+    ]  # fmt: skip
+    assert read_settings(folder)["settings"]["labels"] == "year"
+    with pytest.raises(ConfigError, match="cannot be told apart by album"):
+        _plan(photos, tmp_path / "other", label="album")

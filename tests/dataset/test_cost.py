@@ -1,0 +1,72 @@
+"""Hours and gigabytes before a training, held against one that was run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from merzmory.dataset import cost
+from merzmory.gan import run as runs
+from merzmory.gan.config import TrainConfig
+from merzmory.gan.training import train
+
+_TINY = TrainConfig(
+    steps=4, batch=2, threads=1, device="cpu", z_dim=16, w_dim=16, mapping_layers=2,
+    channel_base=256, channel_max=32, tick_steps=2, mbstd_group=2, metric_pictures=0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("cost")
+    folder = place / "dataset"
+    (folder / "images").mkdir(parents=True)
+    lines = []
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"images/{number}.png")
+        lines.append(json.dumps({"file": f"images/{number}.png", "label": "ab"[number % 2]}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines))
+    settings = {"format": 1, "kind": "dataset", "settings": {"resolution": 16}}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    return train(place / "run-1", dataset=folder, config=_TINY, base=None)
+
+
+def test_the_disk_is_what_a_run_takes(run: Path) -> None:
+    (found,) = cost.costs(
+        resolution=16, labels=2, config=_TINY, base=None, earlier=[run], steps=[4]
+    )
+    states = [path.stat().st_size for path in (run / "checkpoints").rglob("*.safetensors")]
+    slim = [path.stat().st_size for path in (run / "snapshots").iterdir()]
+    assert len(slim) == len(_TINY.snapshot_steps())
+    kept = len(runs.checkpoints(run))
+    whole = sum(states) / kept * (_TINY.keep_checkpoints + 1) + sum(slim)
+    assert found.bytes == pytest.approx(
+        whole, rel=0.25
+    )  # names and shapes weigh much in so small a net
+
+
+def test_an_earlier_run_of_the_same_kind_says_the_pace(run: Path) -> None:
+    speeds = [line["images_per_second"] for line in runs.read_lines(run / runs.TIMINGS)]
+    assert len(speeds) >= 2
+    (found,) = cost.costs(
+        resolution=16, labels=2, config=_TINY, base=None, earlier=[run], steps=[100]
+    )
+    assert found.how == "as run-1 took" and found.steps == 100
+    assert found.seconds == pytest.approx(100 * 2 / np.median(speeds[1:]))
+
+
+@pytest.mark.parametrize("other", [{"batch": 4}, {"threads": 2}, {"channel_max": 16}])
+def test_another_kind_of_run_is_measured(run: Path, other: dict[str, int]) -> None:
+    few, many = cost.costs(
+        resolution=16, labels=2, config=replace(_TINY, **other), base=None, earlier=[run, run / "x"]
+    )
+    assert few.how == "measured on steps of noise"
+    assert (few.steps, many.steps) == (500, 4000)
+    assert many.seconds == pytest.approx(8 * few.seconds) and 0 < few.seconds < 500 * 60
+    assert many.bytes > few.bytes > 0
