@@ -9,7 +9,7 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import cast
 
 from merzmory import remote, zips
 
@@ -31,7 +31,7 @@ def parts(path: str) -> tuple[str, str]:
     return path, ""
 
 
-def opened(path: str) -> BinaryIO | io.BufferedIOBase:
+def opened(path: str) -> io.BufferedReader:
     """A binary stream that can be sought, of an original's bytes.
 
     Raises:
@@ -42,10 +42,12 @@ def opened(path: str) -> BinaryIO | io.BufferedIOBase:
     archive, member = parts(path)
     if member:
         try:
-            return _zip(archive).opened(member)
+            return cast(io.BufferedReader, _zip(archive).opened(member))
         except zips.UnreadableZipError as error:
             raise OSError(f"its ZIP {error}") from error
-    return remote.opened(path) if remote.is_url(path) else Path(path).open("rb")
+    if remote.is_url(path):
+        return cast(io.BufferedReader, remote.opened(path))
+    return Path(path).open("rb")
 
 
 def read(path: str, most: int) -> bytes:

@@ -71,7 +71,7 @@ def test_contract_of_ingest(make: _Make, tmp_path: Path) -> None:
     do(ingest.plan(source=make(), archive=whole, shard_size=2))
     rows = ingest.catalogue_of(whole).rows()
     assert sorted(row.path for row in rows) == sorted(file.path for file in files)
-    assert sum(row.verdict == "kept" for row in rows) >= 3
+    assert sum(row.verdict == "kept" for row in rows) >= 2  # of two with the same bytes, one
     assert all(row.reason.endswith(".") for row in rows)
     assert ingest.plan(source=make(), archive=whole, shard_size=2).shards == 0  # nothing new
     assert ingest.catalogue_of(whole).rows() == rows

@@ -23,13 +23,18 @@ _INSTAGRAM = re.compile(
 )
 _OLD_INSTAGRAM = re.compile(r"(?:^|/)media\.json$")  # beside photos/YYYYMM, until 2020
 _TAKEOUT = re.compile(r"(?:^|/)Takeout/|\.supplemental-metadata(?:\(\d+\))?\.json$")
+_PICTURE = re.compile(r"\.(?:jpe?g|png|hei[cf]|gif|webp|tiff?|avif|bmp)$", re.IGNORECASE)
 _SIDECAR = re.compile(r"\.(?:jpe?g|png|heic|gif|webp|mp4)(?:\(\d+\))?\.json$", re.IGNORECASE)
 
 
 def source_for(folder: Path | str) -> str:
     """The name of the source that reads a folder, a ZIP or a URL: its key in SOURCES.
 
-    A folder whose own files are the ZIPs of one export, or that holds one unpacked, is that export.
+    A folder whose pictures all lie in an unpacked export is that export; one without pictures is
+    what its own ZIPs are.
+
+    Raises:
+        ArchiveError: its ZIPs are exports of more than one kind.
     """
     place = as_place(folder)
     if remote.is_url(place):
@@ -46,15 +51,28 @@ def _kind(place: str, _changed: int) -> str:
     if Path(place).is_file():
         return _export(_members(place)) or "zip"
     names = list(islice(_below(place), _LOOK_AT))
-    unpacked = _export(name for name in names if not name.lower().endswith(".zip"))
-    if unpacked:
-        return unpacked
-    own = [name for name in names if "/" not in name]
-    zips = [name for name in own if name.lower().endswith(".zip")]
-    if not zips or any(not name.startswith(".") for name in own if name not in zips):
-        return "folder"  # photographs with a ZIP among them
+    zips = [name for name in names if "/" not in name and name.lower().endswith(".zip")]
+    if any(_OLD_INSTAGRAM.fullmatch(name) for name in names):
+        kinds = {_export(names)}
+    else:
+        kinds = {_export(group) for group in _groups(names)}
+    if kinds:
+        return (kinds.pop() or "folder") if len(kinds) == 1 else "folder"
     kinds = {_export(_members(os.path.join(place, name))) for name in zips[:_ZIPS]}  # noqa: PTH118
-    return (kinds.pop() or "zip") if len(kinds) == 1 else "folder"
+    if len(kinds) > 1:
+        raise ArchiveError(
+            f"{place} holds ZIPs of more than one kind: give one of them, or put each kind into a "
+            "folder of its own."
+        )
+    return (kinds.pop() or "zip") if kinds else "folder"
+
+
+def _groups(names: Iterable[str]) -> list[list[str]]:
+    """The files by the folder in `place` that they are below, where there are pictures in it."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.partition("/")[0] if "/" in name else "", []).append(name)
+    return [group for group in groups.values() if any(map(_PICTURE.search, group))]
 
 
 def _export(names: Iterable[str]) -> str:
