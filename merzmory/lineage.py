@@ -88,7 +88,17 @@ def photographs(config: Config, workspace: Workspace) -> list[Row]:
 
 
 def base(config: Config, workspace: Workspace) -> Path | None:
-    """The base's file; None trains from scratch (train.base = "")."""
+    """The base's file; None trains from scratch (train.base = "").
+
+    Raises:
+        WeightsError: it is not here, or is known as something that is not trained.
+    """
+    known = weights.ledger().get(config.train.base)
+    if known is not None and known.kind != "base":
+        raise WeightsError(
+            f"train.base is {known.name}, of the kind {known.kind}, which is not trained further: "
+            "choose a base (`merzmory weights list`)."
+        )
     return weights.find(config.train.base, workspace.weights) if config.train.base else None
 
 

@@ -37,7 +37,7 @@ class Weight:
     """One entry of the ledger. `bytes` and `sha256` are None where nobody has confirmed them."""
 
     name: str
-    kind: Literal["base", "upscaler", "embedder", "metric"]
+    kind: Literal["base", "generator", "upscaler", "embedder", "metric"]  # a base can be trained
     title: str
     urls: tuple[str, ...]
     licence: str
@@ -74,7 +74,7 @@ class Status:
         size = f"{weight.bytes / 1e6:,.0f} MB" if weight.bytes else ""
         sell = {True: "may sell", False: "no sales", "ask": "ask first"}[weight.may_sell]
         return (
-            f"{weight.name:<27} {weight.kind:<8} {here:<8} {size:>6}  {sell:<9}  "
+            f"{weight.name:<27} {weight.kind:<9} {here:<8} {size:>6}  {sell:<9}  "
             f"{weight.title} · {weight.licence}"
         )
 

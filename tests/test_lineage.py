@@ -60,8 +60,14 @@ def test_a_resolution_that_does_not_fit_is_refused_early(outputs: Path) -> None:
 
 def test_a_base_that_cannot_be_trained_is_refused_early(outputs: Path, shared: Path) -> None:
     file = shared / "refvec" / "pkl" / "sg3t-tiny-32.pkl"
-    with pytest.raises(WeightsError, match="cannot be trained"):
+    with pytest.raises(WeightsError, match=r"cannot be trained \(StyleGAN3 makes pictures"):
         pipeline.STEPS["ingest"].plan(*made(outputs, f"train.base={file}"))
+
+
+def test_a_generator_of_the_ledger_is_no_base(outputs: Path) -> None:
+    """Said before anybody downloads it."""
+    with pytest.raises(WeightsError, match="of the kind generator, which is not trained further"):
+        pipeline.STEPS["ingest"].plan(*made(outputs, "train.base=stylegan3-t-ffhq-1024"))
 
 
 def test_every_photograph_is_accounted_for(outputs: Path) -> None:

@@ -91,13 +91,13 @@ def test_the_ledger_is_whole():
     assert len(found) > 40
     for name, weight in found.items():
         assert weight.name == name
-        assert weight.kind in ("base", "upscaler", "embedder", "metric")
+        assert weight.kind in ("base", "generator", "upscaler", "embedder", "metric")
         assert bool(weight.urls) != bool(weight.embedded)
         assert all(url.startswith(("https://", "http://d36zk2xti64re0.")) for url in weight.urls)
         assert weight.sha256 is None or re.fullmatch("[0-9a-f]{64}", weight.sha256)
         assert weight.may_sell in (True, False, "ask")
         assert weight.may_sell is True or weight.needs_accept
-        assert weight.resolution is None or weight.kind == "base"
+        assert weight.resolution is None or weight.kind in ("base", "generator")
     shas = [weight.sha256 for weight in found.values() if weight.sha256]
     assert len(set(shas)) == len(shas)
     assert found["starter"].may_sell is True
