@@ -41,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--base", type=Path, help="network file to start from")
     train.add_argument("--config", type=Path, help="TOML with a [train] table")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
+    train.add_argument(
+        "--change", action="store_true",
+        help="let --set change the recipe of a run that has begun (learning_rate, ada ...); recorded",
+    )  # fmt: skip
     train.set_defaults(do=_train)
 
     sample = commands.add_parser("sample", help="pictures of seeds")
@@ -104,13 +108,15 @@ def _train(options: argparse.Namespace) -> None:
             raise EngineError(f"{options.config} cannot be read as TOML: {error}") from error
     changes = table | dict(_setting(text) for text in options.sets)
     if (options.run / runs.RUN).exists() and options.dataset is None:
-        training.resume(options.run, announce=_show, should_stop=_terminated(), **changes)
+        training.resume(
+            options.run, announce=_show, should_stop=_terminated(), change=options.change, **changes
+        )
         return
     if options.dataset is None:
         raise EngineError(f"{options.run} is no run yet, start it with --dataset FOLDER")
     training.train(
         options.run, dataset=options.dataset, config=train_config(changes), base=options.base,
-        announce=_show, should_stop=_terminated(),
+        announce=_show, should_stop=_terminated(), change=options.change,
     )  # fmt: skip
 
 
@@ -131,6 +137,8 @@ def _show(progress: Any) -> None:
         f"eta {progress.eta_seconds:.0f} s p {progress.ada_p:.3f} {losses} {progress.event or ''}",
         flush=True,
     )
+    if progress.note:
+        print(f"{progress.note}.", flush=True)
 
 
 def _sample(options: argparse.Namespace) -> None:

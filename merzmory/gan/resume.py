@@ -103,7 +103,7 @@ def _load(folder: Path, state: TrainingState) -> dict[str, Any]:
     _restore("D", state.D, state.d_opt, moments)
     for name in _RUNNING:
         setattr(state, name, running[name].to(state.device))
-    if state.augment is not None:
+    if state.augment is not None and "p" in running:  # else it has only now been switched on
         state.augment.p.copy_(running["p"])
     state.step = int(numbers["step"])
     return numbers

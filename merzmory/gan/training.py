@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ MACHINE_KEYS = (
 )  # fmt: skip
 
 
+# Keys that a person may change on the way, if asked for: recorded with the step from which they hold.
+CHANGEABLE = (
+    "learning_rate", "gamma", "ema_half_life_steps", "ema_rampup", "ada", "ada_target", "ada_initial",
+    "ada_kimg", "ada_max", "augment", "style_mixing", "r1_interval", "pl_interval", "pl_weight",
+    "pl_decay", "precision",
+)  # fmt: skip
+
+
 def train(
     run: Path,
     *,
@@ -45,11 +53,13 @@ def train(
     base: Path | None,
     announce: Announce | None = None,
     should_stop: Callable[[], bool] | None = None,
+    change: bool = False,
 ) -> Path:
     """Start the training in the folder `run`, or go on from its newest checkpoint; returns `run`.
 
     G and G_ema start from the base's G_ema and D from its D, with the base's architecture; without a base both are
-    new. On resume only `steps` may grow (and MACHINE_KEYS differ); the same command after a kill
+    new. On resume only `steps` may grow (and MACHINE_KEYS differ) and, with `change`, CHANGEABLE keys differ,
+    which run.json keeps with the step of the checkpoint that they begin at; the same command after a kill
     ends with the same bits on the same CPU with the same number of threads.
 
     Numbers that are not finite roll the training back to its checkpoint, to go on with other random
@@ -68,7 +78,7 @@ def train(
     pictures = PictureSet(dataset)
     known = runs.read_run(run) if (run / runs.RUN).exists() else None
     if known is not None:
-        _refuse_changes(run, known, config, base, pictures)
+        _refuse_changes(run, known, config, base, pictures, CHANGEABLE if change else ())
     state = _state(run, known, pictures, config, base, device)  # misfits are refused here
     with runs.exclusive(run):
         while True:
@@ -109,7 +119,7 @@ def _go_on(
     config = state.config
     numbers = load_newest(run, state)
     if known is None or _recorded(known["config"]) != _recorded(dataclasses.asdict(config)):
-        _write_run(run, known, dataset, config, base, pictures, state.G.config)
+        _write_run(run, known, dataset, config, base, pictures, state)
     if state.step >= config.steps and runs.is_finished(run):
         return run
     recovery.refuse_too_small_a_disk(run, state)
@@ -121,15 +131,16 @@ def resume(
     *,
     announce: Announce | None = None,
     should_stop: Callable[[], bool] | None = None,
+    change: bool = False,
     **changes: Any,
 ) -> Path:
-    """Go on with a run from its folder alone; `changes` are keys that may differ (steps, machine keys)."""
+    """Go on with a run from its folder alone; `changes` are keys that may differ (see `train`)."""
     known = runs.read_run(run)
     config = train_config({**known["config"], **changes})
     base = run / str(known["base"]) if known["base"] else None  # absolute, or inside the run
     return train(
         run, dataset=run / str(known["dataset"]), config=config, base=base,
-        announce=announce, should_stop=should_stop,
+        announce=announce, should_stop=should_stop, change=change,
     )  # fmt: skip
 
 
@@ -210,11 +221,12 @@ def _refuse_changes(
     config: TrainConfig,
     base: Path | None,
     pictures: PictureSet,
+    changeable: Sequence[str],
 ) -> None:
     old, new = known["config"], _recorded(dataclasses.asdict(config))
     keys = [
         f"{key} ({old.get(key)} there, {new.get(key)} here)"
-        for key in sorted({*old, *new} - {"base", "steps", *MACHINE_KEYS})
+        for key in sorted({*old, *new} - {"base", "steps", *MACHINE_KEYS, *changeable})
         if old.get(key) != new.get(key)
     ]
     if int(new["steps"]) < int(old["steps"]):
@@ -239,12 +251,13 @@ def _write_run(
     config: TrainConfig,
     base: Path | None,
     pictures: PictureSet,
-    network: NetworkConfig,
+    state: TrainingState,
 ) -> None:
     history = list(known.get("history", [])) if known else []
     if known:
         old, new = known["config"], _recorded(dataclasses.asdict(config))
-        history.append({k: [old.get(k), new[k]] for k in new if old.get(k) != new[k]})
+        differ = {k: [old.get(k), new[k]] for k in new if old.get(k) != new[k]}
+        history.append(differ | ({"from step": state.step} if set(differ) & {*CHANGEABLE} else {}))
     runs.write_json(
         run / runs.RUN,
         {
@@ -252,7 +265,7 @@ def _write_run(
             "kind": "run",
             "engine": ENGINE_VERSION,
             "config": dataclasses.asdict(config),
-            "network": dataclasses.asdict(network),
+            "network": dataclasses.asdict(state.G.config),
             "base": _place(run, base) if base else "",
             "base_sha256": known["base_sha256"] if known else (_sha256(base) if base else ""),
             "dataset": _place(run, dataset),

@@ -225,6 +225,25 @@ def test_other_recipes_are_refused_by_name(
         train(whole, dataset=other, config=RECIPE, base=None)
 
 
+def test_a_recipe_is_changed_on_the_way_when_asked_and_recorded(tmp_path: Path, data: Path) -> None:
+    run, changed = tmp_path / "run", {"learning_rate": 0.001, "ada": "off"}
+    asked = iter([False] * 5 + [True])
+    train(run, dataset=data, config=RECIPE, base=None, should_stop=lambda: next(asked))
+    with pytest.raises(EngineError, match=r"ada \(ada there, off here\), learning_rate"):
+        resume(run, **changed)
+    with pytest.raises(EngineError, match="batch"):
+        resume(run, change=True, batch=8)
+    at = runs.checkpoints(run)[-1][0]
+    resume(run, change=True, **changed)
+    assert runs.is_finished(run)
+    assert runs.read_run(run)["history"] == [
+        {"ada": ["ada", "off"], "learning_rate": [0.0025, 0.001], "from step": at}
+    ]
+    assert runs.read_lines(run / runs.STATS)[-1]["ada_p"] == 0
+    resume(run, change=True, steps=12, ada="fixed", ada_initial=0.4)
+    assert runs.read_lines(run / runs.STATS)[-1]["ada_p"] == pytest.approx(0.4)
+
+
 def test_a_damaged_checkpoint_falls_back(tmp_path: Path, data: Path, whole: Path) -> None:
     run = tmp_path / "run"
     asked = iter([False] * 5 + [True])
