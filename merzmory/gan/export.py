@@ -44,7 +44,7 @@ class Trained:
                 f"{self.source} holds {', '.join(self.networks)} and not "
                 f"{', '.join(missing) or 'a network without name'}, choose among those"
             )
-        return {name: self.networks[name] for name in wanted}
+        return {name: network for name, network in self.networks.items() if name in wanted}
 
     def enough(self) -> list[str]:
         """What a base needs: the averaged generator, or else the only one, and the discriminator."""
@@ -85,7 +85,7 @@ def read(source: Path, step: int | None = None) -> Trained:
     else:
         about = checkpoint.inspect(file)
         networks = {name: _network(file, name) for name in about["networks"]}
-        notes = dict(about["notes"])
+        notes = {key: text for key, text in about["notes"].items() if key != "why"}
     if at is not None:
         notes["step"] = str(at)
     return Trained(source, networks, notes)
@@ -116,7 +116,7 @@ def safetensors(
         _check_half(trained.source, chosen)
     said = {**trained.notes, **(notes or {})}
     dtype = torch.float16 if half else torch.float32
-    config = next(iter(chosen.values())).config
+    config = next(iter(chosen.values())).config  # a generator's, where there is one
     checkpoint.save_network(out, chosen, config, dtype=dtype, extra=said)  # type: ignore[arg-type]
     return Exported((out,), tuple(chosen), said)
 

@@ -100,7 +100,7 @@ def licence(source: Path) -> Licence:
     about = run.read_run(source)
     if not about["base"]:
         return Licence("It was trained from scratch: no licence of a base binds it.")
-    base = Path(about["base"])
+    base = source / about["base"]  # a run that was moved carries its base inside
     subject = f"The licence of its base {base.name}"
     if base.is_file():
         return _of_file(base, subject)

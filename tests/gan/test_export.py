@@ -213,6 +213,15 @@ def test_rosinality_refuses(tmp_path: Path, change: dict[str, object], words: st
     assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
 
 
+def test_stylegan3_stays_ours(shared: Path, tmp_path: Path) -> None:
+    pickled = shared / "refvec" / "pkl" / "sg3t-tiny-32.pkl"
+    done = export(pickled, tmp_path / "net.safetensors", networks=["D", "G_ema"])
+    assert done.networks == ("G_ema", "D") and "why" not in done.notes
+    assert equal(read(pickled).networks["G_ema"], read(done.files[0]).networks["G_ema"])
+    with pytest.raises(EngineError, match="knows StyleGAN2 only"):
+        export(pickled, tmp_path / "net.pt", format="rosinality")
+
+
 # What is refused
 
 
