@@ -1,33 +1,25 @@
 """The command line: `merzmory run CONFIG`, one command a step, `status`, `config`, `weights`.
 
-Nothing heavy is imported before a command runs, so `merzmory --help` is there at once. This door
-turns errors into one sentence: exit code 2 for what a person can mend, 1 for what nobody expected
-(its traceback is in the log file), 130 for Ctrl-C.
+Nothing heavy is imported before a command runs, so `merzmory --help` is there at once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import shlex
 import signal
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory.errors import MerzmoryError, StorageError, storage_sentence
+from merzmory import lighttable
+from merzmory.door import ConfigArgument, OutputsOption, SetOption, entered
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from merzmory.config import Config
-    from merzmory.workspace import Workspace
 
 # The pipeline's steps in a photographer's words; a test compares the names with the pipeline's.
 STEPS = {
@@ -52,17 +44,6 @@ _AFTER = {  # what to do with a step's result
     "  photographs and run again; what is only rare also scores low, and may stay.",
 }
 
-ConfigArgument = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="A TOML file, or the name of a config: demo.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Lay a setting over the config; repeatable."),
-]
-OutputsOption = Annotated[
-    Path | None, typer.Option("--outputs", help="Where results lie, if not where the demo's do.")
-]
-
 app = typer.Typer(
     name="merzmory",
     help="Train a generator on your own photographs, and explore what the machine remembers.",
@@ -72,6 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 weights_app = typer.Typer(help="Bases and networks: what is here, and what may be sold.")
+app.add_typer(lighttable.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 
@@ -113,7 +95,7 @@ def run(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show Prefect's log.")] = False,
 ) -> None:
     """Tell the whole story: from the photographs to the gallery and the film."""
-    with _door() as door:
+    with entered() as door:
         made, workspace = door.open(config, set_)
         from flows.here import run_story
         from merzmory.pipeline import STORY
@@ -140,7 +122,7 @@ def run(
 
 def _step_command(name: str) -> Callable[..., None]:
     def command(config: ConfigArgument, set_: SetOption = None) -> None:
-        with _door() as door:
+        with entered() as door:
             made, workspace = door.open(config, set_)
             from flows.device import one_training
             from merzmory.manifest import do
@@ -176,39 +158,13 @@ def status(
     set_: SetOption = None,
 ) -> None:
     """Show what is finished and what is not, where it lies, and how large it is."""
-    with _door() as door:
+    with entered() as door:
         from merzmory.config import load
         from merzmory.status import experiment_lines, overview_lines
 
         made = load(config or "demo", set_ or [])
         door.place = made.outputs
         lines = experiment_lines(made) if config else overview_lines(made.outputs)
-        for line in lines:
-            typer.echo(line)
-
-
-@app.command(rich_help_panel="Look")
-def photos(
-    config: ConfigArgument,
-    set_: SetOption = None,
-    every: Annotated[bool, typer.Option("--all", help="The ones that are kept, too.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Every file, one JSON line each.")
-    ] = False,
-) -> None:
-    """List the photographs that were set aside, each with its reason."""
-    with _door() as door:
-        import json
-        from dataclasses import asdict
-
-        from merzmory.config import load
-        from merzmory.pipeline import photographs
-        from merzmory.status import photo_lines
-
-        made = load(config, set_ or [])
-        door.place = made.outputs
-        rows = photographs(made, made.workspace())
-        lines = map(json.dumps, map(asdict, rows)) if as_json else photo_lines(rows, every=every)
         for line in lines:
             typer.echo(line)
 
@@ -230,7 +186,7 @@ def export(
     set_: SetOption = None,
 ) -> None:
     """Write the trained network as a file for elsewhere, and say what it may be used for."""
-    with _door() as door:
+    with entered() as door:
         from merzmory.pipeline import export as write
         from merzmory.status import exported_lines, network_of
 
@@ -246,7 +202,7 @@ def export(
 @app.command("config", rich_help_panel="Look")
 def config_(config: ConfigArgument, set_: SetOption = None) -> None:
     """Print every setting with its value, as a TOML file."""
-    with _door():
+    with entered():
         from merzmory.config import load
 
         typer.echo(load(config, set_ or []).toml(), nl=False)
@@ -261,7 +217,7 @@ def _weights(context: typer.Context) -> None:
 @weights_app.command("list")
 def weights_list(outputs: OutputsOption = None) -> None:
     """What the ledger knows, what is here, and what may be sold."""
-    with _door() as door:
+    with entered() as door:
         from merzmory import weights
 
         for weight in weights.status(door.cache(outputs)):
@@ -271,7 +227,7 @@ def weights_list(outputs: OutputsOption = None) -> None:
 @weights_app.command("import")
 def weights_import(name: str, file: Path, outputs: OutputsOption = None) -> None:
     """Check a file that you downloaded, and keep it as NAME."""
-    with _door() as door:
+    with entered() as door:
         from merzmory import weights
 
         typer.echo(f"  {weights.import_file(name, file.expanduser(), door.cache(outputs))}")
@@ -286,7 +242,7 @@ def weights_fetch(
     outputs: OutputsOption = None,
 ) -> None:
     """Download NAME from its publisher: the only command that reaches the network."""
-    with _door() as door:
+    with entered() as door:
         from merzmory import weights
         from merzmory.terminal import Board
 
@@ -296,90 +252,3 @@ def weights_fetch(
             path = weights.fetch(name, cache, accept_licence, board.announce)
             board.end(found=False)
         typer.echo(f"  {path}")
-
-
-class _Door:
-    """One command at work: where it writes, and where its log file lies."""
-
-    def __init__(self) -> None:
-        self.place = Path()
-        self.log: Path | None = None
-
-    def open(self, config: str, overrides: list[str] | None) -> tuple[Config, Workspace]:
-        """The config and a workspace that can be written."""
-        from merzmory.config import load
-
-        made = load(config, overrides or [])
-        self.place = made.outputs
-        workspace = made.workspace()
-        workspace.prepare()
-        try:
-            workspace.experiment.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                storage_sentence(error, workspace.experiment) or str(error)
-            ) from error
-        self._log_to(workspace.experiment / "merzmory.log")
-        return made, workspace
-
-    def cache(self, outputs: Path | None) -> Path:
-        """The folder of weights."""
-        from merzmory.config import load
-
-        made = load("demo", [f"outputs={outputs}"] if outputs else [])
-        self.place = made.outputs
-        return made.workspace().weights
-
-    def _log_to(self, path: Path) -> None:
-        self.log = path
-        handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        logging.captureWarnings(True)
-        for name in ("merzmory", "py.warnings"):
-            logging.getLogger(name).addHandler(handler)
-            logging.getLogger(name).setLevel(logging.INFO)
-        logging.getLogger("merzmory.cli").info("%s", _command_line())
-
-
-@contextlib.contextmanager
-def _door() -> Iterator[_Door]:
-    door = _Door()
-    try:
-        yield door
-    except KeyboardInterrupt:
-        _leave(
-            "\nStopped. Everything finished is kept; the same command goes on:\n\n"
-            f"    {_command_line()}\n", 130,
-        )  # fmt: skip
-    except MerzmoryError as error:
-        _leave(str(error), 2)
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the last door: what nobody expected gets a sentence
-        sentence = storage_sentence(error, door.place) if isinstance(error, OSError) else None
-        if sentence:
-            _leave(sentence, 2)
-        _leave(
-            f"Something went wrong that should not have ({type(error).__name__}: {error}). What is "
-            f"finished is kept; please report it with the file {_write_down(door.log)}.", 1,
-        )  # fmt: skip
-
-
-def _leave(sentence: str, code: int) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(code)
-
-
-def _write_down(log: Path | None) -> Path:
-    """Put the traceback that is being handled into the log file; where it is."""
-    if log is None:
-        log = Path(tempfile.gettempdir()) / "merzmory.log"
-        logging.getLogger("merzmory").addHandler(logging.FileHandler(log, encoding="utf-8"))
-    logging.getLogger("merzmory.cli").exception("unexpected")
-    return log
-
-
-def _command_line() -> str:
-    from merzmory.status import command
-
-    return f"{command()} {shlex.join(sys.argv[1:])}"
