@@ -130,7 +130,7 @@ def plan(
                 "to_archive": kid(known["archive"], here[: len(chosen)]),
             }
             for name, (value, error) in found.items():
-                point |= {name: round(value, 6), f"{name}_error": round(error, 6)}
+                point |= {name: round(value, 6) + 0.0, f"{name}_error": round(error, 6)}  # no -0.0
             points.append(point)
             done = len(NETWORKS) * index + len(points)
             announce(Progress("curve", done, len(NETWORKS) * len(steps), "points"))
@@ -159,7 +159,11 @@ def kid(real: Vectors, made: Vectors) -> tuple[float, float]:
 
     The kernel of `metrics.kid` is (x·y / D + 1)^3; vectors times sqrt(D) make it (cos + 1)^3.
     """
-    x, y = real * math.sqrt(real.shape[1]), made * math.sqrt(made.shape[1])
+    both = np.concatenate([real, made]).astype(np.float64)
+    if len(both) < both.shape[1]:  # the same inner products in fewer coordinates: G = V L V^T
+        values, basis = np.linalg.eigh(both @ both.T)
+        both = basis * np.sqrt(values.clip(0))
+    x, y = np.split(both * math.sqrt(both.shape[1]), [len(real)])
     whole = metrics.kid(x, y, subsets=1, subset_size=len(y))
     # delete-d jackknife (Shao and Wu 1989) with d = N/2: its factor (N - d) / d is 1
     halves = [
