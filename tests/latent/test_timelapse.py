@@ -62,15 +62,21 @@ def test_positions_run_from_the_first_to_the_last_snapshot(count: int, snapshots
     assert at == sorted(at)
 
 
-@given(st.integers(1, 64), st.integers(80, 900), st.integers(80, 900))
-def test_a_grid_fits_its_room(count: int, width: int, height: int) -> None:
-    columns, tile = timelapse._grid(count, (width, height), 2)
-    rows = -(-count // columns)
-    assert columns * tile + (columns - 1) * 2 <= width
-    assert rows * tile + (rows - 1) * 2 <= height
-    for other in range(1, count + 1):  # no other number of columns makes larger pictures
-        down = -(-count // other)
-        assert tile >= min((width - (other - 1) * 2) // other, (height - (down - 1) * 2) // down)
+def runs(lit: Any) -> list[int]:
+    """Lengths of the stretches of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], lit.astype(int), [0]])))
+    return [int(n) for n in edges[1::2] - edges[::2]]
+
+
+@given(st.integers(1, 64), st.sampled_from([(160, 90), (90, 160), (640, 360)]))
+def test_every_picture_hangs_whole_on_the_frame(count: int, size: tuple[int, int]) -> None:
+    page = timelapse.drawn(np.full((count, 4, 4, 3), 255, np.uint8), "", size)
+    assert page.shape == (size[1], size[0], 3)
+    lit = (page == 255).all(axis=2)
+    across, down = runs(lit.any(axis=0)), runs(lit.any(axis=1))
+    assert len(down) == -(-count // len(across))
+    assert len({*across, *down}) == 1
+    assert lit.sum() == count * across[0] ** 2
 
 
 def test_labels_are_taken_in_turn(labelled: Any) -> None:
