@@ -48,6 +48,7 @@ class Archive(_Section):
     folder: Place | None = None  # or a ZIP or a URL; read-only, with everything below it
     sample_photos: int = Field(140, ge=100, le=150)  # snapshots in the sample archive
     shard: int = Field(64, ge=1)  # photographs a task
+    workers: int = Field(0, ge=0, le=256)  # programs that decode, 80 MB each; 0: one a core
 
 
 class Cull(_Section):
@@ -160,6 +161,13 @@ class Gallery(_Section):
     noindex: bool = True  # ask search engines to stay away
 
 
+class Studio(_Section):
+    """Machines of a studio: where the photographs are read, which see the same folders."""
+
+    runner: Literal["local", "dask", "ray"] = "local"  # the extras dask and ray
+    address: str = ""  # tcp://HOST:8786 or ray://HOST:10001; "": workers on this machine
+
+
 class Config(_Section):
     """One experiment."""
 
@@ -178,6 +186,7 @@ class Config(_Section):
     walk: Walk = Walk()
     film: Film = Film()
     gallery: Gallery = Gallery()
+    studio: Studio = Studio()
 
     def workspace(self) -> Workspace:
         """Where this experiment's results lie."""

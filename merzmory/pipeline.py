@@ -55,6 +55,7 @@ def ingest(config: Config, workspace: Workspace) -> Work:
         source=lineage.source(config, workspace),
         archive=lineage.archive(config, workspace),
         shard_size=config.archive.shard,
+        workers=config.archive.workers,
     )
 
 
