@@ -15,12 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor
 
-from merzmory.errors import ConfigError
+from merzmory.errors import ConfigError, FormatError
 
 Box = tuple[float, float, float, float]
 
@@ -101,9 +102,10 @@ class Frame:
             return round(height * self.ratio), height
         return width, round(width / self.ratio)
 
-    def within(self, longest: int) -> tuple[int, int]:
-        """Width and height of the shape whose longer side has `longest` pixels."""
-        ratio = self.ratio
+    def within(self, longest: int, side: int) -> tuple[int, int]:
+        """What is shown of a square of `side` pixels, with `longest` pixels on its longer side."""
+        width, height = self.size(side)
+        ratio = width / height
         across, down = longest * min(1.0, ratio), longest * min(1.0, 1 / ratio)
         return max(1, round(across)), max(1, round(down))
 
@@ -114,6 +116,21 @@ class Frame:
         picture = square.crop(self.pixels(square.width))  # first, or the bars bleed into its edge
         size = self.size(square.width)
         return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+
+    def read_square(self, file: Path) -> Image.Image:
+        """The picture that the square in a picture file stands for.
+
+        Raises:
+            FormatError: the file cannot be read.
+        """
+        try:
+            with Image.open(file) as square:
+                return self.shown(square.convert("RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise FormatError(
+                f"{file} cannot be read as a picture: move its folder away and run the command "
+                "again."
+            ) from error
 
     def square(
         self, picture: Image.Image, side: int, *, box: Box | None = None, bars: str = "black"
@@ -167,3 +184,6 @@ def colour_of(name: str) -> tuple[int, int, int]:
             "mirror."
         ) from error
     return red, green, blue
+
+
+SQUARE = Frame()  # a square that stands for itself

@@ -114,6 +114,7 @@ def strip(config: Config, workspace: Workspace) -> Work:
         device=config.train.device,
         settings=result.settings,
         labels=lineage.labels(config, workspace),
+        shape=lineage.frame(config, workspace),
         **config.strip.model_dump(),
     )
 
@@ -134,6 +135,7 @@ def timelapse(config: Config, workspace: Workspace) -> Work:
             psi=config.strip.psi,
             device=config.train.device,
             labels=lineage.labels(config, workspace),
+            shape=lineage.frame(config, workspace),
             label=config.strip.label,
         ),
         folder=result.folder,
@@ -171,6 +173,7 @@ def score(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         device=config.train.device,
         settings=result.settings,
+        shape=lineage.frame(config, workspace),
     )
 
 
@@ -186,6 +189,7 @@ def sample(config: Config, workspace: Workspace) -> Work:
         device=config.train.device,
         settings=result.settings,
         labels=lineage.labels(config, workspace),
+        shape=lineage.frame(config, workspace),
         **knobs,
     )
 
@@ -195,9 +199,13 @@ def match(config: Config, workspace: Workspace) -> Work:
     dataset = lineage.dataset(config, workspace).finished()
     index = lineage.index(config, workspace)
     result = lineage.matches(config, workspace)
-    embedder = config.match.embedder
+    embedder, shape = config.match.embedder, lineage.frame(config, workspace)
     indexed = indexing.plan(
-        dataset=dataset, folder=index.folder, embedder=embedder, dataset_id=dataset.name
+        dataset=dataset,
+        folder=index.folder,
+        embedder=embedder,
+        dataset_id=dataset.name,
+        shape=shape,
     )
     matched = matching.plan(
         samples=lineage.samples(config, workspace).finished(),
@@ -206,6 +214,7 @@ def match(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         embedder=embedder,
         nearest=config.match.nearest,
+        shape=shape,
         settings=result.settings,
     )
     return _one_after_the_other(_with_config(indexed, config), matched)
@@ -229,7 +238,7 @@ def upscale(config: Config, workspace: Workspace) -> Work:
 def walk(config: Config, workspace: Workspace) -> Work:
     """Film a loop through latent space."""
     result = lineage.walk(config, workspace)
-    knobs = config.walk
+    knobs, shape = config.walk, lineage.frame(config, workspace)
     frames = round(knobs.seconds * knobs.fps)
     return montage.walk_film(
         frames=frames,
@@ -242,10 +251,11 @@ def walk(config: Config, workspace: Workspace) -> Work:
             device=config.train.device,
             labels=lineage.labels(config, workspace),
             label=knobs.label,
+            shape=shape,
         ),
         folder=result.folder,
         fps=knobs.fps,
-        size=knobs.size,
+        size=shape.within(knobs.size, lineage.resolution(config, workspace)),
         music=config.film.music,
         settings=result.settings,
     )
@@ -256,10 +266,13 @@ def film(config: Config, workspace: Workspace) -> Work:
     result = lineage.film(config, workspace)
     pictures = lineage.upscaled(config, workspace).finished()
     knobs = config.film.model_dump()
+    side = lineage.resolution(config, workspace)
+    size = lineage.frame(config, workspace).within(knobs.pop("size"), side)
     return montage.slideshow(
         pictures=[pictures / line["file"] for line in read_manifest(pictures)],
         folder=result.folder,
         settings=result.settings,
+        size=size,
         **knobs,
     )
 
@@ -274,6 +287,7 @@ def publish(config: Config, workspace: Workspace) -> Work:
         film=lineage.film(config, workspace).finished() / "film.mp4",
         folder=result.folder,
         settings=result.settings,
+        shape=lineage.frame(config, workspace),
         **config.gallery.model_dump(),
     )
 
@@ -327,6 +341,8 @@ STORY: tuple[Step, ...] = (
 STEPS: dict[str, Step] = {step.name: step for step in STORY}
 
 photographs = lineage.photographs
+found = lineage.found
+source = lineage.source
 training_run = lineage.training
 
 

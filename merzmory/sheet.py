@@ -44,19 +44,25 @@ class Grid:
 
     columns: int
     rows: int
-    tile: int
+    tile: int  # width of a tile
     gap: int
     margin: int
     text: int  # font size
     caption_lines: int = 0  # the most lines under any tile
     row_label_width: int = 0
     head: int = 0  # height of title and column labels
+    high: int = 0  # height of a tile; 0: a square
+
+    @property
+    def box(self) -> tuple[int, int]:
+        """Width and height of a tile."""
+        return self.tile, self.high or self.tile
 
     @property
     def cell_height(self) -> int:
         """A tile with its caption, without the gap below."""
         under = round(self.caption_lines * self.text * _LINE + self.text * 0.9)
-        return self.tile + (under if self.caption_lines else 0)
+        return self.box[1] + (under if self.caption_lines else 0)
 
     @property
     def left(self) -> int:
@@ -87,6 +93,7 @@ def sheet(
     rows: Sequence[Sequence[Tile]],
     *,
     tile: int,
+    ratio: float = 1.0,
     gap: int | None = None,
     margin: int | None = None,
     text: int | None = None,
@@ -97,8 +104,9 @@ def sheet(
     captions: Sequence[Sequence[str]] | None = None,
     colours: Colours = LIGHT,
 ) -> Image.Image:
-    """A contact sheet: RGB, `rows` of pictures, each fitted whole into a square of `tile` pixels.
+    """A contact sheet: RGB, `rows` of pictures, each fitted whole into a tile.
 
+    A tile is `tile` pixels long, and has `ratio` (width over height; 1 is a square).
     A `None` is left out; a picture that is smaller than its tile is enlarged, none is cropped.
     Rows may differ in length. A caption may have several lines, and ends in … where it is wider
     than its tile; `note` stands small under the title. `gap`, `margin` and `text` (font size),
@@ -113,7 +121,8 @@ def sheet(
     grid = Grid(
         columns=max((len(row) for row in rows), default=0),
         rows=len(rows),
-        tile=tile,
+        tile=round(tile * min(1.0, ratio)),
+        high=round(tile * min(1.0, 1 / ratio)),
         gap=gap,
         margin=margin,
         text=text,
@@ -123,6 +132,7 @@ def sheet(
         row_label_width=_label_width(row_labels, text),
         head=head_height(text, title=bool(title), note=bool(note), columns=bool(column_labels)),
     )
+    across, down = grid.box
     page = Image.new("RGB", grid.size, colours.paper)
     draw = ImageDraw.Draw(page)
     room = page.width - 2 * margin
@@ -136,31 +146,31 @@ def sheet(
         x, y = grid.corner(0, column)
         draw.text(
             (x, y - round(text * 0.6)),
-            _fitted(label, text, tile + gap),
+            _fitted(label, text, across + gap),
             font=_font(text),
             fill=colours.quiet,
             anchor="ls",
         )
     for index, label in enumerate(row_labels[: grid.rows]):
         _, y = grid.corner(index, 0)
-        where = (grid.left - round(text * 0.9), y + tile // 2)
+        where = (grid.left - round(text * 0.9), y + down // 2)
         draw.text(where, drawable(label), font=_font(text), fill=colours.quiet, anchor="rm")
     for r, row in enumerate(rows):
         for c, picture in enumerate(row):
             x, y = grid.corner(r, c)
             if picture is None:
                 continue
-            fitted = _fit(picture, tile, colours)
-            if fitted.size != (tile, tile):
-                draw.rectangle((x, y, x + tile - 1, y + tile - 1), fill=colours.hollow)
-            page.paste(fitted, (x + (tile - fitted.width) // 2, y + (tile - fitted.height) // 2))
+            fitted = _fit(picture, grid.box, colours)
+            if fitted.size != grid.box:
+                draw.rectangle((x, y, x + across - 1, y + down - 1), fill=colours.hollow)
+            page.paste(fitted, (x + (across - fitted.width) // 2, y + (down - fitted.height) // 2))
             caption = (
                 captions[r][c] if captions and r < len(captions) and c < len(captions[r]) else ""
             )
             for n, line in enumerate(caption.split("\n")):
                 draw.text(
-                    (x, y + tile + round(text * (0.45 + n * _LINE))),
-                    _fitted(line, text, tile),
+                    (x, y + down + round(text * (0.45 + n * _LINE))),
+                    _fitted(line, text, across),
                     font=_font(text),
                     fill=colours.ink if n == 0 else colours.quiet,
                 )
@@ -228,14 +238,17 @@ def _fitted(label: str, text: int, width: int) -> str:
     return label.rstrip() + "…"
 
 
-def _fit(picture: Path | Image.Image, tile: int, colours: Colours) -> Image.Image:
-    """`picture` as RGB, its longer side `tile` pixels."""
-    image = _read(picture, tile) if isinstance(picture, Path) else picture
+def _fit(picture: Path | Image.Image, box: tuple[int, int], colours: Colours) -> Image.Image:
+    """`picture` as RGB, as large as the box of width and height in pixels holds it."""
+    image = _read(picture, max(box)) if isinstance(picture, Path) else picture
     if image.has_transparency_data:
         over = Image.new("RGBA", image.size, colours.hollow)
         image = Image.alpha_composite(over, image.convert("RGBA"))
-    scale = tile / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    scale = min(box[0] / image.width, box[1] / image.height)
+    size = (
+        min(box[0], max(1, round(image.width * scale))),
+        min(box[1], max(1, round(image.height * scale))),
+    )
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 

@@ -13,10 +13,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from merzmory.archaeology.hoglab import HogLab
-from merzmory.errors import ConfigError, FormatError
+from merzmory.errors import ConfigError
+from merzmory.frame import SQUARE, Frame
 
 Pictures = npt.NDArray[np.uint8]  # [N, H, W, 3], sRGB
 Vectors = npt.NDArray[np.float32]  # [N, D], unit length
@@ -50,25 +50,19 @@ def embedder(name: str) -> Embedder:
     return EMBEDDERS[name]()
 
 
-def embed_files(by: Embedder, files: Sequence[Path], *, mirrored: bool = False) -> Vectors:
+def embed_files(
+    by: Embedder, files: Sequence[Path], *, mirrored: bool = False, shape: Frame = SQUARE
+) -> Vectors:
     """The vectors of picture files, or of their mirror images: float32 [N, D].
+
+    Files that hold squares are taken as `shape` shows them.
 
     Raises:
         FormatError: a file cannot be read as a picture.
     """
-    pictures = [_read(file) for file in files]
+    pictures = [np.asarray(shape.read_square(file)) for file in files]
     found = [np.empty((0, by.dimensions), np.float32)]
     for _, run in groupby(pictures, key=lambda picture: picture.shape):
         batch = np.stack(list(run))
         found.append(by.embed(np.ascontiguousarray(batch[:, :, ::-1]) if mirrored else batch))
     return np.concatenate(found)
-
-
-def _read(file: Path) -> Pictures:
-    try:
-        with Image.open(file) as opened:
-            return np.asarray(opened.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FormatError(
-            f"{file} cannot be read as a picture: move its folder away and run the command again."
-        ) from error

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from merzmory.archaeology import embedders
 from merzmory.archaeology.embedders import Vectors, embed_files
 from merzmory.errors import ArchiveError, FormatError
+from merzmory.frame import SQUARE, Frame
 from merzmory.manifest import Work, lay_out, read_manifest
 from merzmory.records import Announce, Progress
 
@@ -33,9 +34,17 @@ Distances = npt.NDArray[np.float32]
 
 
 def plan(
-    *, dataset: Path, folder: Path, embedder: str, dataset_id: str, shard_size: int = 512
+    *,
+    dataset: Path,
+    folder: Path,
+    embedder: str,
+    dataset_id: str,
+    shape: Frame = SQUARE,
+    shard_size: int = 512,
 ) -> Work:
     """The index of the finished `dataset` folder; a manifest line is {"file", "photo"}.
+
+    A square is compared as what it shows in `shape`.
 
     Raises:
         ArchiveError: the dataset holds no squares.
@@ -53,7 +62,7 @@ def plan(
         found = []
         for start in range(0, len(shards[index]), _BATCH):
             batch = shards[index][start : start + _BATCH]
-            found.append(embed_files(by, [dataset / line["file"] for line in batch]))
+            found.append(embed_files(by, [dataset / line["file"] for line in batch], shape=shape))
             done = index * shard_size + start + len(batch)
             announce(Progress("index", done, len(lines), "squares"))
         np.save(part / _piece(index), np.concatenate(found).astype(np.float16))
@@ -72,7 +81,8 @@ def plan(
                 row += len(vectors)
             whole.flush()
         chosen = range(0, len(joined), -(-len(joined) // _PROBES))
-        mirrored = embed_files(by, [dataset / joined[row]["file"] for row in chosen], mirrored=True)
+        squares = [dataset / joined[row]["file"] for row in chosen]
+        mirrored = embed_files(by, squares, mirrored=True, shape=shape)
         photos = [line["photo"] for line in joined]
         np.save(part / WITHIN, _within(part, list(chosen), mirrored, photos))
         for piece in pieces:

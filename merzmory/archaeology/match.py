@@ -17,6 +17,7 @@ from merzmory.archaeology import embedders
 from merzmory.archaeology.embedders import embed_files
 from merzmory.archaeology.index import percentile, photo_search
 from merzmory.errors import FormatError
+from merzmory.frame import SQUARE, Frame
 from merzmory.manifest import Work, lay_out, read_manifest, read_settings
 from merzmory.records import Announce, Match, Progress
 from merzmory.sheet import about, sheet
@@ -37,6 +38,7 @@ def plan(
     folder: Path,
     embedder: str = "hoglab",
     nearest: int = 3,
+    shape: Frame = SQUARE,
     settings: Mapping[str, Any],
     shard_size: int = 64,
 ) -> Work:
@@ -45,7 +47,8 @@ def plan(
     A line is a `records.Match` and its "percentile": of 100 photographs of the archive, how many
     lie nearer to another one than this picture to this photograph (0: nearer than any two; None
     in an archive of one photograph). Pictures are asked for as they are and mirrored, because
-    training mirrors. `sheets/sheet-00.png` on show picture | nearest. `index` needs to be
+    training mirrors. The squares of the dataset are shown in `shape`, as the pictures are.
+    `sheets/sheet-00.png` on show picture | nearest. `index` needs to be
     finished when the first shard runs.
 
     Raises:
@@ -80,7 +83,7 @@ def plan(
             of.setdefault(line["sample"], []).append(line)
         for page, start in enumerate(range(0, len(pictures), _ROWS)):
             shown = pictures[start : start + _ROWS]
-            drawn = _sheet(shown, of, samples, dataset, min(nearest, len(_LABELS)))
+            drawn = _sheet(shown, of, samples, dataset, min(nearest, len(_LABELS)), shape)
             drawn.save(part / SHEETS / f"sheet-{page:02d}.png", optimize=True)
 
     whole = {**settings, "embedder": embedder, "nearest": nearest}
@@ -121,15 +124,18 @@ def _sheet(
     samples: Path,
     dataset: Path,
     columns: int,
+    shape: Frame,
 ) -> Image.Image:
     rows, captions = [], []
     for picture in pictures:
         found = of.get(picture["file"], [])[:columns]
-        rows.append([samples / picture["file"], *(dataset / line["file"] for line in found)])
+        near = [shape.read_square(dataset / line["file"]) for line in found]
+        rows.append([samples / picture["file"], *near])
         captions.append([about(picture), *(_near(line) for line in found)])
     return sheet(
         rows,
         tile=_TILE,
+        ratio=near[0].width / near[0].height,
         title=_TITLE,
         note=_NOTE,
         column_labels=("picture", *_LABELS[:columns]),

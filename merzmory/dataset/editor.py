@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from merzmory.frame import SQUARE, Frame
 from merzmory.gan import score
 from merzmory.gan.checkpoint import load_discriminator
 from merzmory.gan.data import PictureSet
@@ -41,12 +42,13 @@ def plan(
     folder: Path,
     device: str,
     settings: Mapping[str, Any],
+    shape: Frame = SQUARE,
 ) -> Work:
     """Scores of all squares by the D of `network`: scores.jsonl, least.png and most.png.
 
     A line of scores.jsonl is {"photo", "file", "path", "score", "rank"}, the lowest score first
     (rank 1): the mean logit of five random orders. The sheets show the lowest and the highest
-    tenth. The manifest has a line a file. Nothing outside `folder` is written.
+    tenth, as `shape` shows them. The manifest has a line a file. Nothing outside `folder` is written.
 
     Raises:
         EngineError: the file holds no D, or D judges other pictures (by a shard).
@@ -77,21 +79,28 @@ def plan(
             note = f"{len(lines)} of {len(ranked)}, by the discriminator of step {step}"
             if len(lines) > _MOST:
                 note += f"; the first {_MOST} are shown, {SCORES} has all"
-            _drawn(lines[:_MOST], dataset, SHEETS[file], note).save(part / file, optimize=True)
+            drawn = _drawn(lines[:_MOST], dataset, SHEETS[file], note, shape)
+            drawn.save(part / file, optimize=True)
         for piece in pieces:
             piece.unlink()
 
     return lay_out("scores", folder, settings, score.SHUFFLES, make, join=join)
 
 
-def _drawn(lines: Sequence[Mapping[str, Any]], dataset: Path, title: str, note: str) -> Image.Image:
+def _drawn(
+    lines: Sequence[Mapping[str, Any]], dataset: Path, title: str, note: str, shape: Frame
+) -> Image.Image:
     """The squares, each with its photograph's name and its score."""
     rows = [lines[at : at + _COLUMNS] for at in range(0, len(lines), _COLUMNS)]
-    tiles: list[list[Path | None]] = [[dataset / line["file"] for line in row] for row in rows]
+    tiles: list[list[Image.Image | None]] = [
+        [shape.read_square(dataset / line["file"]) for line in row] for row in rows
+    ]
+    ratio = tiles[0][0].width / tiles[0][0].height if tiles[0][0] else 1.0
     tiles[0] += [None] * (_COLUMNS - len(tiles[0]))  # room for the title
     return sheet(
         tiles,
         tile=_TILE,
+        ratio=ratio,
         title=title,
         note=note,
         captions=[

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image, ImageOps, ImageStat
 
 from merzmory.errors import ArchiveError
+from merzmory.frame import SQUARE, Frame
 from merzmory.provenance import xmp
 
 WIDTHS = (480, 960, 1600)  # pixels, and the picture's own width up to LARGEST
@@ -66,19 +67,19 @@ def hang(source: Path, site: Path, stem: str, record: Mapping[str, Any]) -> Hung
     )
 
 
-def photograph(source: Path, target: Path) -> None:
-    """Write a photograph as WebP without EXIF, place, XMP or any other metadata.
+def photograph(source: Path, target: Path, shape: Frame = SQUARE) -> None:
+    """Write what a square shows in `shape` as WebP without EXIF, place, XMP or other metadata.
 
     Raises:
         ArchiveError: `source` cannot be read.
     """
-    image = _read(source)
+    image = shape.shown(_read(source))
     image.thumbnail((NEAREST, NEAREST), Image.Resampling.LANCZOS)
     target.parent.mkdir(exist_ok=True)
     image.save(target, quality=_QUALITY, method=4)
 
 
-def shown_size(source: Path) -> tuple[int, int]:
+def shown_size(source: Path, shape: Frame = SQUARE) -> tuple[int, int]:
     """The width and height in pixels that `photograph` gives a square of the dataset.
 
     Raises:
@@ -86,7 +87,7 @@ def shown_size(source: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(source) as image:  # the header alone
-            width, height = image.size
+            width, height = image.size if shape.is_plain else shape.size(image.width)
     except OSError as error:
         raise _unreadable(source) from error
     scale = min(1.0, NEAREST / max(width, height))

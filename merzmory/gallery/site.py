@@ -22,6 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from merzmory.errors import ArchiveError
+from merzmory.frame import SQUARE, Frame
 from merzmory.gallery.pictures import hang, photograph, shown_size
 from merzmory.manifest import Work, finished_with, lay_out, read_manifest, write_aside
 from merzmory.records import Announce, Progress
@@ -69,13 +70,14 @@ def plan(
     film: Path | None = None,
     show_originals: bool = True,
     noindex: bool = True,
+    shape: Frame = SQUARE,
     settings: Mapping[str, Any],
     shard_size: int = 12,
 ) -> Work:
     """The Work of a static site of the finished folder `pictures`.
 
     The lines of `matches` whose "sample" is a picture's "source_file" name the training squares
-    below `originals` that lie beside it. `film` is an MP4 and is copied in. A line of the result
+    below `originals` that lie beside it, as `shape` shows them. `film` is an MP4 and is copied in. A line of the result
     is a picture: its files, sizes, seed, psi, step, colours and `Beside`s.
 
     Raises:
@@ -93,7 +95,7 @@ def plan(
         start = index * shard_size
         made = []
         for number in range(start, min(start + shard_size, len(found.pictures))):
-            made.append(_hang(part, found, number, pictures, originals, title))
+            made.append(_hang(part, found, number, pictures, originals, title, shape))
             announce(Progress("publish", number + 1, len(found.pictures), "pictures"))
         return made
 
@@ -139,7 +141,13 @@ def _plan(pictures: Path, matches: Path | None) -> _Plan:
 
 
 def _hang(
-    part: Path, found: _Plan, number: int, pictures: Path, originals: Path, title: str
+    part: Path,
+    found: _Plan,
+    number: int,
+    pictures: Path,
+    originals: Path,
+    title: str,
+    shape: Frame,
 ) -> dict[str, Any]:
     line = found.pictures[number]
     made_by = {key: line[key] for key in ("seed", "psi", "step") if line.get(key) is not None}
@@ -149,8 +157,8 @@ def _hang(
     for match in found.nearest[number]:
         square, file = originals / match["file"], found.names[match["file"]]
         if found.first[match["file"]] == number:  # one shard writes it, the others name it
-            photograph(square, part / file)
-        width, height = shown_size(square)
+            photograph(square, part / file, shape)
+        width, height = shown_size(square, shape)
         beside.append(
             Beside(
                 file=file,

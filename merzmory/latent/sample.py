@@ -10,6 +10,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from merzmory import provenance
+from merzmory.frame import SQUARE, Frame
 from merzmory.gan import checkpoint, generate
 from merzmory.gan.device import choose_device
 from merzmory.latent.labels import in_turn
@@ -31,13 +32,14 @@ def plan(
     settings: Mapping[str, Any],
     labels: Sequence[str] = (),
     label: str = "",
+    shape: Frame = SQUARE,
     shard_size: int = 64,
 ) -> Work:
     """`count` pictures of seeds `first_seed` on, as PNG; a `records.Sample` a line.
 
     `which` is "ema" or "raw". The picture of a seed does not depend on `count`, nor on how
     the seeds are cut into shards. A network that knows `labels` gets `label`, or all in turn by
-    seed; the line then says which ("label").
+    seed; the line then says which ("label"). What is written is what a square in `shape` shows.
 
     Raises:
         ConfigError: `label` is none of `labels`.
@@ -57,7 +59,8 @@ def plan(
                 line["label"] = labels[which_label]
             record = {**settings, **line}
             del record["file"]
-            provenance.save_png(Image.fromarray(picture), part / line["file"], record)
+            shown = shape.shown(Image.fromarray(picture))
+            provenance.save_png(shown, part / line["file"], record)
             lines.append(line)
             announce(Progress("sample", seed - first_seed + 1, count, "pictures"))
         return lines

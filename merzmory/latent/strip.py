@@ -9,6 +9,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from merzmory import provenance
+from merzmory.frame import SQUARE, Frame
 from merzmory.gan import checkpoint
 from merzmory.gan.device import choose_device
 from merzmory.latent.labels import in_turn, pictures
@@ -42,11 +43,12 @@ def plan(
     settings: Mapping[str, Any],
     labels: Sequence[str] = (),
     label: str = "",
+    shape: Frame = SQUARE,
 ) -> Work:
     """Two sheets, strip-ema.png and strip-raw.png: rows are seeds 0.., columns are steps.
 
     `snapshots` maps a step to its slim checkpoint, which holds G and G_ema. In a network that
-    knows `labels`, rows take `label`, or all in turn.
+    knows `labels`, rows take `label`, or all in turn. Tiles show what a square in `shape` shows.
 
     Raises:
         ConfigError: `label` is none of `labels`.
@@ -63,11 +65,12 @@ def plan(
             generator = checkpoint.load_generator(snapshots[step], which, choose_device(device))
             made = pictures(generator, range(seeds), classes, psi)
             for row, picture in zip(grid, made, strict=True):
-                row.append(Image.fromarray(picture))
+                row.append(shape.shown(Image.fromarray(picture)))
             announce(Progress("strip", index * len(steps) + number + 1, 2 * len(steps), "columns"))
         drawn = sheet(
             grid,
             tile=tile,
+            ratio=grid[0][0].width / grid[0][0].height,
             column_labels=[f"step {step}" for step in steps],
             row_labels=[
                 f"seed {seed}" + (f" · {labels[c]}" if c is not None else "")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from merzmory.frame import SQUARE, Frame
 from merzmory.gan import checkpoint
 from merzmory.gan.device import choose_device
 from merzmory.gan.generate import Pixels
@@ -39,12 +40,13 @@ def frames(
     device: str,
     labels: Sequence[str] = (),
     label: str = "",
+    shape: Frame = SQUARE,
 ) -> Callable[[int], NDArray[np.uint8]]:
     """A function from frame number 0 .. count-1 to frame [H, W, 3]: seeds 0 .. seeds-1 in a grid.
 
     `snapshots` maps steps to slim checkpoints; `size` is (W, H) in pixels. Three generators and
     one frame are held, however long the film. In a network that knows `labels`, seeds take
-    `label`, or all in turn.
+    `label`, or all in turn. Tiles show what a square in `shape` shows.
 
     Raises:
         ConfigError: `label` is none of `labels`.
@@ -62,7 +64,7 @@ def frames(
             leg = min(int(at), max(len(steps) - 2, 0))
             step = round(float(np.interp(at, [leg, leg + 1], (steps + steps[-1:])[leg : leg + 2])))
             last.clear()
-            last[at] = drawn(made, f"step {step}", size)
+            last[at] = drawn(made, f"step {step}", size, shape)
         return last[at]
 
     return frame
@@ -75,21 +77,28 @@ def position(number: int, count: int, snapshots: int) -> float:
     return min(max(moved, 0.0), 1.0) * (snapshots - 1)
 
 
-def drawn(made: Pixels, label: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Pictures [N, h, w, 3] in a grid as large as a frame of `size` (W, H) holds, `label` below."""
+def drawn(
+    made: Pixels, label: str, size: tuple[int, int], shape: Frame = SQUARE
+) -> NDArray[np.uint8]:
+    """Squares [N, s, s, 3] as `shape` shows them, in a grid as large as `size` (W, H) holds.
+
+    `label` stands below.
+    """
     width, height = size
     margin, gap, text = height // 24, max(2, height // 90), max(11, height // 40)
     foot = round(text * 2.2)
     room = width - 2 * margin, height - margin - max(margin, foot)
-    columns, tile = _grid(len(made), room, gap)
+    across, down = shape.size(made.shape[1])
+    columns, tile = _grid(len(made), room, gap, across / down)
     rows = -(-len(made) // columns)
-    left = (width - columns * tile - (columns - 1) * gap) // 2
-    top = margin + (room[1] - rows * tile - (rows - 1) * gap) // 2
+    left = (width - columns * tile[0] - (columns - 1) * gap) // 2
+    top = margin + (room[1] - rows * tile[1] - (rows - 1) * gap) // 2
     page = Image.new("RGB", size, DARK.paper)
     for number, picture in enumerate(made):
         row, column = divmod(number, columns)
-        where = left + column * (tile + gap), top + row * (tile + gap)
-        page.paste(Image.fromarray(picture).resize((tile, tile), Image.Resampling.LANCZOS), where)
+        where = left + column * (tile[0] + gap), top + row * (tile[1] + gap)
+        shown = shape.shown(Image.fromarray(picture))
+        page.paste(shown.resize(tile, Image.Resampling.LANCZOS), where)
     ImageDraw.Draw(page).text(
         (left, height - max(margin, foot) // 2),
         label,
@@ -100,16 +109,16 @@ def drawn(made: Pixels, label: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(page)
 
 
-def _grid(count: int, room: tuple[int, int], gap: int) -> tuple[int, int]:
-    """(columns, side of a tile in pixels) of the grid with the largest tiles."""
+def _grid(count: int, room: tuple[int, int], gap: int, ratio: float) -> tuple[int, tuple[int, int]]:
+    """Columns, and (width, height) of a tile, of the grid with the largest tiles of `ratio`."""
 
-    def side(columns: int) -> int:
+    def width(columns: int) -> int:
         rows = -(-count // columns)
         across = (room[0] - (columns - 1) * gap) // columns
-        return max(1, min(across, (room[1] - (rows - 1) * gap) // rows))
+        return max(1, min(across, int((room[1] - (rows - 1) * gap) // rows * ratio)))
 
-    best = max(range(1, count + 1), key=side)
-    return best, side(best)
+    best = max(range(1, count + 1), key=width)
+    return best, (width(best), max(1, int(width(best) / ratio)))
 
 
 class _Between:

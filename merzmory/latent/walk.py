@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from merzmory.frame import SQUARE, Frame
 from merzmory.gan import checkpoint, generate
 from merzmory.gan.device import choose_device
 from merzmory.latent.labels import in_turn
@@ -60,13 +62,15 @@ def frames(
     device: str,
     labels: Sequence[str] = (),
     label: str = "",
+    shape: Frame = SQUARE,
     batch: int = 8,
 ) -> Callable[[int], NDArray[np.uint8]]:
     """A function from frame number to picture [H, W, 3] of a looped walk through `seeds`.
 
     Frames are generated in batches when first asked for; the last two batches are kept, so a
     writer that asks in order holds `2 * batch` pictures. Noise is constant: it would flicker.
-    A network that knows `labels` walks inside one: `label`, or the first.
+    A network that knows `labels` walks inside one: `label`, or the first. A frame is what a square
+    in `shape` shows.
 
     Raises:
         ConfigError: `label` is none of `labels`.
@@ -84,6 +88,7 @@ def frames(
                 del kept[old]
             part = z[block * batch : (block + 1) * batch]
             kept[block] = generate.images(generator, part, psi=psi, label=inside)
-        return np.asarray(kept[block][min(number, count - 1) % batch])
+        square = Image.fromarray(kept[block][min(number, count - 1) % batch])
+        return np.asarray(shape.shown(square))
 
     return frame
