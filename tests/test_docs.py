@@ -12,7 +12,7 @@ from merzmory.pipeline import STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-DOORS = {"run", "photos", "status", "config", "weights"}
+DOORS = {"run", "photos", "status", "config", "weights", "export"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
