@@ -16,10 +16,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from merzmory import lighttable
-from merzmory.door import ConfigArgument, OutputsOption, SetOption, entered
+from merzmory.door import (
+    ConfigArgument,
+    OutputsOption,
+    PlaceArgument,
+    SetOption,
+    WorkspaceOption,
+    entered,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from merzmory.config import Config
+    from merzmory.workspace import Workspace
 
 # The pipeline's steps in a photographer's words; a test compares the names with the pipeline's.
 STEPS = {
@@ -120,27 +130,28 @@ def run(
             typer.echo(line)
 
 
+def _do(name: str, made: Config, workspace: Workspace) -> Path:
+    """Do a step here, while a person looks on."""
+    from flows.device import one_training
+    from merzmory.manifest import do
+    from merzmory.pipeline import STEPS as PIPELINE
+    from merzmory.terminal import Board
+
+    step = PIPELINE[name]
+    with Board() as board:
+        board.begin(name, step.title)
+        work = step.plan(made, workspace)
+        alone = name == "train" and work.shards > 0
+        with one_training(made.train.device, board.announce) if alone else contextlib.nullcontext():
+            folder = do(work, board.announce)
+        board.end(found=work.shards == 0)
+    return folder
+
+
 def _step_command(name: str) -> Callable[..., None]:
     def command(config: ConfigArgument, set_: SetOption = None) -> None:
         with entered() as door:
-            made, workspace = door.open(config, set_)
-            from flows.device import one_training
-            from merzmory.manifest import do
-            from merzmory.pipeline import STEPS as PIPELINE
-            from merzmory.terminal import Board
-
-            step = PIPELINE[name]
-            with Board() as board:
-                board.begin(name, step.title)
-                work = step.plan(made, workspace)
-                alone = name == "train" and work.shards > 0
-                with (
-                    one_training(made.train.device, board.announce)
-                    if alone
-                    else contextlib.nullcontext()
-                ):
-                    folder = do(work, board.announce)
-                board.end(found=work.shards == 0)
+            folder = _do(name, *door.open(config, set_))
             typer.echo(f"  {folder}")
             if name in _AFTER:
                 typer.echo(f"  {_AFTER[name]}")
@@ -148,8 +159,33 @@ def _step_command(name: str) -> Callable[..., None]:
     return command
 
 
+def _ingest(
+    config: PlaceArgument, workspace: WorkspaceOption = None, set_: SetOption = None
+) -> None:
+    with entered() as door:
+        from merzmory.config import asked
+        from merzmory.lineage import found
+        from merzmory.status import found_lines
+
+        name, overrides = asked(config, set_ or [], workspace)
+        made, lies = door.open(name, overrides)
+        folder = _do("ingest", made, lies)
+        judged = name != config  # a place, with the demo's thresholds
+        if judged:
+            _do("cull", made, lies)
+            words = [config, *(["--workspace", str(workspace)] if workspace else [])]
+            overrides = set_ or []
+        else:
+            words = [config]
+        words += [word for override in overrides for word in ("--set", override)]
+        typer.echo(f"  {folder}")
+        for line in found_lines(found(made, lies), words, judged=judged):
+            typer.echo(line)
+
+
 for _name, _line in STEPS.items():
-    app.command(_name, help=_line, rich_help_panel="One step")(_step_command(_name))
+    _command = _ingest if _name == "ingest" else _step_command(_name)
+    app.command(_name, help=_line, rich_help_panel="One step")(_command)
 
 
 @app.command(rich_help_panel="Look")
@@ -177,7 +213,7 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file; with onnx, the folder.")],
     step: Annotated[int | None, typer.Option(help="Of the run; else its newest state.")] = None,
     format: Annotated[
-        str, typer.Option(help="safetensors, slim (half as large), rosinality or onnx.")
+        str, typer.Option(help="safetensors, slim (a sixth as large), rosinality or onnx.")
     ] = "safetensors",
     networks: Annotated[
         str | None, typer.Option(help="Such as G_ema,D: averaged generator, discriminator.")

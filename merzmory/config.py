@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import difflib
+import json
 import sysconfig
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +61,9 @@ class Cull(_Section):
     min_detail: float = Field(60.0, ge=0)  # variance of the Laplacian in the sharpest tile
     max_clipped: float = Field(0.6, gt=0, le=1)  # share of pixels that are black or white
     min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution
+    bursts: Literal["keep", "best"] = "keep"  # all frames of a burst, or its sharpest
+    picked_only: bool = False  # only what you picked (`merzmory mark CONFIG PHOTO --pick`)
+    min_stars: int = Field(0, ge=0, le=5)  # only what you gave as many
 
 
 class Dataset(_Section):
@@ -247,6 +251,30 @@ def find(path: Path | str) -> Path:
     raise ConfigError(
         f"There is no config {given}: give the path of a TOML file, or one of {', '.join(names)}."
     )
+
+
+def asked(
+    argument: str, overrides: Sequence[str], workspace: Path | None = None
+) -> tuple[str, list[str]]:
+    """(config, overrides) that a command means which takes a config, or a place to read.
+
+    A folder, a ZIP or a URL is read with the demo's settings; the name of a config that comes with
+    the project means the config, also where a folder is called so. Results lie in `workspace`.
+    """
+    words = [f"outputs={json.dumps(str(workspace), ensure_ascii=False)}"] if workspace else []
+    given = Path(argument).expanduser()
+    named = any((folder / f"{argument}.toml").is_file() for folder in _config_folders())
+    meant = (
+        "://" in argument
+        or argument.lower().endswith(".zip")
+        or given.is_dir()
+        or (given.is_absolute() and given.suffix != ".toml")
+    )
+    if named or not meant:
+        return argument, [*words, *overrides]
+    place = argument if "://" in argument else str(given.absolute())
+    words.append(f"archive.folder={json.dumps(place, ensure_ascii=False)}")
+    return "demo", [*words, *overrides]
 
 
 def known_keys() -> list[str]:

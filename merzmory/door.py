@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 ConfigArgument = Annotated[
     str, typer.Argument(metavar="CONFIG", help="A TOML file, or the name of a config: demo.")
 ]
+PlaceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG|FOLDER|ZIP",
+        help="A config; or a folder, a ZIP or an export of photographs, with the demo's settings.",
+    ),
+]
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option("--workspace", metavar="DIR", help="Where results lie: --set outputs=DIR."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Lay a setting over the config; repeatable."),

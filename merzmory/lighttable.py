@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from merzmory.door import ConfigArgument, SetOption, entered
+from merzmory.door import PlaceArgument, SetOption, WorkspaceOption, entered
 
 app = typer.Typer()
 
 
 @app.command(rich_help_panel="Look")
 def photos(
-    config: ConfigArgument,
+    config: PlaceArgument,
+    workspace: WorkspaceOption = None,
     set_: SetOption = None,
     every: Annotated[bool, typer.Option("--all", help="The ones that are kept, too.")] = False,
     as_json: Annotated[
@@ -22,16 +23,16 @@ def photos(
 ) -> None:
     """List the photographs that were set aside, each with its reason."""
     with entered() as door:
-        import json
-        from dataclasses import asdict
+        from merzmory.config import asked, load
+        from merzmory.lineage import photographs, source
+        from merzmory.status import photo_lines, row_lines
 
-        from merzmory.config import load
-        from merzmory.pipeline import photographs
-        from merzmory.status import photo_lines
-
-        made = load(config, set_ or [])
+        made = load(*asked(config, set_ or [], workspace))
         door.place = made.outputs
         rows = photographs(made, made.workspace())
-        lines = map(json.dumps, map(asdict, rows)) if as_json else photo_lines(rows, every=every)
+        if as_json:
+            lines = row_lines(rows, source(made, made.workspace()).settings["source"])
+        else:
+            lines = photo_lines(rows, every=every)
         for line in lines:
             typer.echo(line)

@@ -87,6 +87,12 @@ def photographs(config: Config, workspace: Workspace) -> list[Row]:
     return _catalogue(config, workspace).rows(_ruling(config, workspace))
 
 
+def found(config: Config, workspace: Workspace) -> list[Row]:
+    """Every file of the archive with its verdict as far as anything was decided about it."""
+    catalogue, ruling = _catalogue(config, workspace), _ruling(config, workspace)
+    return catalogue.rows(ruling if catalogue.ruled_over(ruling) else None)
+
+
 def base(config: Config, workspace: Workspace) -> Path | None:
     """The base's file; None trains from scratch (train.base = "").
 

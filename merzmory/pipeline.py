@@ -341,8 +341,6 @@ STORY: tuple[Step, ...] = (
 STEPS: dict[str, Step] = {step.name: step for step in STORY}
 
 photographs = lineage.photographs
-found = lineage.found
-source = lineage.source
 training_run = lineage.training
 
 

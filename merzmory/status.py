@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +100,24 @@ def photo_lines(rows: Sequence[Row], *, every: bool) -> Iterator[str]:
                 f"\n{'':<11}{row.reason}" if row.reason else ""
             )
     yield counted(rows)
+
+
+def row_lines(rows: Iterable[Row], source: str) -> Iterator[str]:
+    """Every file as one JSON line; `source` is the archive's, where a file's own is not known."""
+    for row in rows:
+        said = asdict(row)
+        own = row.origin.source if row.origin else source
+        yield json.dumps({**said, "source": own, "date": row.taken})
+
+
+def found_lines(rows: Sequence[Row], words: Sequence[str], *, judged: bool) -> Iterator[str]:
+    """What ingest found, by verdict, and the next command: `words` are what it is given."""
+    line = shlex.join(words)
+    yield f"  {counted(rows)}"
+    if judged:
+        yield f"\n  Every file, with the reason:\n\n    {command()} photos {line} --all\n"
+    else:
+        yield f"\n  To set doubles and blurs aside:\n\n    {command()} cull {line}\n"
 
 
 def experiment_lines(config: Config) -> Iterator[str]:
