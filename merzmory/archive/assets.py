@@ -95,3 +95,6 @@ class Row:
     bytes: int = 0
     uncertain: bool = False  # `taken` is a guess
     origin: Origin | None = None
+    flag: str = ""  # what a person said: pick or reject
+    stars: int = 0
+    label: str = ""  # red, yellow, green, blue, purple

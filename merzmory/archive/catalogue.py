@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from merzmory.archive import marks
 from merzmory.archive import rows as read
 from merzmory.archive import tables as t
 from merzmory.archive.assets import (
@@ -35,6 +36,7 @@ from merzmory.archive.assets import (
     Row,
 )
 from merzmory.archive.database import Database
+from merzmory.archive.marks import Mark, Marks
 from merzmory.archive.sources.source import Found
 from merzmory.errors import ArchiveError
 from merzmory.records import Photo
@@ -306,6 +308,23 @@ class Catalogue:
             row = {"id": ruling, "settings": json.dumps(settings, sort_keys=True)}
             _upsert(connection)(t.ruling, [{**row, "pictures": pictures, "at": now}], keep=())
         return len(fresh)
+
+    # what a person says
+
+    def mark(self, said: Iterable[Mark]) -> int:
+        """Append what is said, as one batch that is undone together; how many marks it changed."""
+        with self._database.writing() as connection:
+            return marks.append(connection, said, _now())[1]
+
+    def undo(self) -> list[Mark]:
+        """Take the last batch of marks back: what it had said; none where nothing stands."""
+        with self._database.writing() as connection:
+            return marks.undo(connection, _now())
+
+    def marks(self) -> dict[str, Marks]:
+        """What was said of pictures and stands, by sha256."""
+        with self._database.reading() as connection:
+            return marks.standing(connection)
 
     def _ruling(self, connection: Connection, wanted: str | None) -> str | None:
         if wanted is None:

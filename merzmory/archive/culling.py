@@ -8,140 +8,201 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from merzmory.archive import marks
 from merzmory.archive.assets import DUPLICATE, KEPT, REJECTED, Asset, Decision
-from merzmory.archive.duplicates import doubles
+from merzmory.archive.bursts import bursts
+from merzmory.archive.duplicates import Double, doubles
 from merzmory.archive.ingest import catalogue_of
+from merzmory.archive.marks import NOTHING, Marks
 from merzmory.archive.photograph import ALGORITHM
 from merzmory.errors import ArchiveError
 from merzmory.manifest import Work, digest
 from merzmory.records import Announce, Progress
 
-_VERSION = 1  # of the rules below; a new one rules again
+_VERSION = 2  # of the rules below; a new one rules again
 
 
-def ruling(
-    *,
-    near_bits: int,
-    confirm_bits: int,
-    max_blur: float,
-    min_detail: float,
-    max_clipped: float,
-    min_side: int,
-) -> str:
-    """The name of these thresholds' ruling, for `Catalogue.keepers` and `rows`."""
-    return digest(_settings(near_bits, confirm_bits, max_blur, min_detail, max_clipped, min_side))
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a ruling goes by; the units and defaults are the config's."""
+
+    near_bits: int
+    confirm_bits: int
+    max_blur: float
+    min_detail: float
+    max_clipped: float
+    min_side: int
+    bursts: str
+    picked_only: bool
+    min_stars: int
+
+    def settings(self) -> dict[str, Any]:
+        """What names the ruling."""
+        return {**asdict(self), "version": _VERSION}
 
 
-def plan(
-    *,
-    archive: Path,
-    near_bits: int,
-    confirm_bits: int,
-    max_blur: float,
-    min_detail: float,
-    max_clipped: float,
-    min_side: int,
-) -> Work:
-    """Lay out judging every picture of `archive`: one shard, or none where nothing changed.
+def ruling(**knobs: Any) -> str:
+    """The name of the ruling by these `Thresholds`, for `Catalogue.keepers` and `rows`."""
+    return digest(Thresholds(**knobs).settings())
 
-    A picture is rejected that is smaller than `min_side` pixels, that is blurred by both measures
-    (re-blur above `max_blur` and no tile with `min_detail`), or of which more than `max_clipped`
-    is black or white. Of frames within `near_bits` of 64 and `confirm_bits` of 256 the best stays.
+
+def plan(*, archive: Path, **knobs: Any) -> Work:
+    """Lay out judging every picture of `archive` by `Thresholds(**knobs)`.
+
+    One shard, or none where nothing changed. What a person marked speaks first. Then a picture is
+    rejected that is smaller than `min_side` pixels, that is blurred by both measures (re-blur above
+    `max_blur` and no tile with `min_detail`), or of which more than `max_clipped` is black or
+    white. Of frames within `near_bits` of 64 and `confirm_bits` of 256 the best stays; of a burst
+    all stay, or with `bursts` = "best" the sharpest.
 
     Raises:
         ArchiveError: nothing has been ingested.
         FormatError: the catalogue is damaged.
     """
-    settings = _settings(near_bits, confirm_bits, max_blur, min_detail, max_clipped, min_side)
-    name = digest(settings)
+    thresholds = Thresholds(**knobs)
+    name = digest(thresholds.settings())
     if not archive.is_dir():
         raise _not_ingested()
     catalogue = catalogue_of(archive)
     assets = catalogue.assets()
     if not assets:
         raise _not_ingested()
-    pictures = hashlib.sha256(
-        "\n".join([f"{ALGORITHM}", *(asset.sha256 for asset in assets)]).encode()
-    ).hexdigest()
+    said = catalogue.marks()
+    pictures = _digest(assets, said)
     if catalogue.ruled_over(name) == pictures and catalogue.is_latest(name):
         return Work("cull", archive, 0, lambda _i, _a: None, lambda: archive)
 
     def run_shard(_index: int, announce: Announce) -> None:
-        decisions = list(judge(assets, settings))
-        catalogue.decide(name, settings, pictures, decisions)
+        decisions = list(judge(assets, thresholds, said))
+        catalogue.decide(name, thresholds.settings(), pictures, decisions)
         kept = sum(decision.verdict == KEPT for decision in decisions)
         announce(Progress("cull", len(assets), len(assets), "photos", note=f"{kept} are kept"))
 
     return Work("cull", archive, 1, run_shard, lambda: archive)
 
 
-def judge(assets: Sequence[Asset], settings: Mapping[str, Any]) -> Iterator[Decision]:
-    """A decision on each picture: its quality first, then whether a better frame shows the same."""
+def judge(
+    assets: Sequence[Asset], thresholds: Thresholds, said: Mapping[str, Marks]
+) -> Iterator[Decision]:
+    """A decision on each picture: the person's, its quality, then what else shows the same."""
     sound: list[Asset] = []
+    by_hand: dict[str, Decision] = {}
     for asset in assets:
-        decision = _quality(asset, settings)
+        decision = _by_hand(asset, thresholds, said.get(asset.sha256, NOTHING))
+        if decision is not None and decision.verdict == KEPT:
+            by_hand[asset.sha256] = decision
+            sound.append(asset)
+            continue
+        decision = decision or next(
+            (found for check in _CHECKS if (found := check(asset, thresholds))), None
+        )
         if decision is None:
             sound.append(asset)
         else:
             yield decision
-    found = doubles(sound, near_bits=settings["near_bits"], confirm_bits=settings["confirm_bits"])
-    twice = {double.sha256: double for double in found}
+    twice = {
+        double.sha256: double
+        for double in doubles(
+            sound, near_bits=thresholds.near_bits, confirm_bits=thresholds.confirm_bits,
+            picked=by_hand,
+        )
+    }  # fmt: skip
+    single = [asset for asset in sound if asset.sha256 not in twice]
+    in_bursts = dict(_in_bursts(single, thresholds, by_hand))
     for asset in sound:
-        double = twice.get(asset.sha256)
-        if double is None:
-            yield Decision(asset.sha256, "", KEPT, "It is sound.")
+        if asset.sha256 in by_hand:
+            yield by_hand[asset.sha256]
+        elif asset.sha256 in twice:
+            yield _double(twice[asset.sha256], thresholds)
+        elif asset.sha256 in in_bursts:
+            yield in_bursts[asset.sha256]
         else:
-            yield Decision(
-                asset.sha256, "near", DUPLICATE,
-                f"It shows the same as {{kept}}, which is the better frame ({double.bits} of 256 "
-                "bits differ).",
-                float(double.bits), float(settings["confirm_bits"]), double.kept,
-            )  # fmt: skip
+            yield Decision(asset.sha256, "", KEPT, "It is sound.")
 
 
-def _quality(asset: Asset, settings: Mapping[str, Any]) -> Decision | None:
+def _by_hand(asset: Asset, thresholds: Thresholds, said: Marks) -> Decision | None:
+    verdict = marks.judged(said, picked_only=thresholds.picked_only, min_stars=thresholds.min_stars)
+    return Decision(asset.sha256, marks.STAGE, *verdict) if verdict else None
+
+
+def _size(asset: Asset, thresholds: Thresholds) -> Decision | None:
     side = min(asset.width, asset.height)
-    if side < settings["min_side"]:
-        return Decision(
-            asset.sha256, "size", REJECTED,
-            f"It is {asset.width} x {asset.height} pixels, and a training square needs "
-            f"{settings['min_side']}.",
-            float(side), float(settings["min_side"]),
-        )  # fmt: skip
+    if side >= thresholds.min_side:
+        return None
+    return Decision(
+        asset.sha256, "size", REJECTED,
+        f"It is {asset.width} x {asset.height} pixels, and a training square needs "
+        f"{thresholds.min_side}.",
+        float(side), float(thresholds.min_side),
+    )  # fmt: skip
+
+
+def _exposure(asset: Asset, thresholds: Thresholds) -> Decision | None:
     for share, what in ((asset.dark, "black"), (asset.light, "white")):
-        if share > settings["max_clipped"]:
+        if share > thresholds.max_clipped:
             return Decision(
                 asset.sha256, "exposure", REJECTED,
-                f"{share:.0%} of it is {what}; the limit is {settings['max_clipped']:.0%}.",
-                share, settings["max_clipped"],
+                f"{share:.0%} of it is {what}; the limit is {thresholds.max_clipped:.0%}.",
+                share, thresholds.max_clipped,
             )  # fmt: skip
-    if asset.blur > settings["max_blur"] and asset.detail < settings["min_detail"]:
-        return Decision(
-            asset.sha256, "blur", REJECTED,
-            f"It is blurred: {asset.blur:.2f} of 1, the limit is {settings['max_blur']:.2f}, and "
-            f"its sharpest part shows {asset.detail:.0f} where {settings['min_detail']:.0f} is "
-            "sharp.",
-            asset.blur, settings["max_blur"],
-        )  # fmt: skip
     return None
 
 
-def _settings(
-    near_bits: int,
-    confirm_bits: int,
-    max_blur: float,
-    min_detail: float,
-    max_clipped: float,
-    min_side: int,
-) -> dict[str, Any]:
-    return {
-        "near_bits": near_bits, "confirm_bits": confirm_bits, "max_blur": max_blur,
-        "min_detail": min_detail, "max_clipped": max_clipped, "min_side": min_side,
-        "version": _VERSION,
-    }  # fmt: skip
+def _blur(asset: Asset, thresholds: Thresholds) -> Decision | None:
+    if asset.blur <= thresholds.max_blur or asset.detail >= thresholds.min_detail:
+        return None
+    return Decision(
+        asset.sha256, "blur", REJECTED,
+        f"It is blurred: {asset.blur:.2f} of 1, the limit is {thresholds.max_blur:.2f}, and its "
+        f"sharpest part shows {asset.detail:.0f} where {thresholds.min_detail:.0f} is sharp.",
+        asset.blur, thresholds.max_blur,
+    )  # fmt: skip
+
+
+_CHECKS = (_size, _exposure, _blur)  # the first that objects speaks
+
+
+def _double(double: Double, thresholds: Thresholds) -> Decision:
+    but_for = (
+        f" but for {'a border' if double.but_for == 'border' else f'its {double.but_for} cut'}"
+    )
+    return Decision(
+        double.sha256, "near", DUPLICATE,
+        f"It shows the same as {{kept}}{but_for if double.but_for else ''}, which is the better "
+        f"frame ({double.bits} of 256 bits differ).",
+        float(double.bits), float(thresholds.confirm_bits), double.kept,
+    )  # fmt: skip
+
+
+def _in_bursts(
+    assets: Sequence[Asset], thresholds: Thresholds, picked: Mapping[str, Decision]
+) -> Iterator[tuple[str, Decision]]:
+    """Each frame of a burst with the decision on it."""
+    verdict = DUPLICATE if thresholds.bursts == "best" else KEPT
+    for burst in bursts(assets, picked=picked):
+        best, *rest = burst.frames
+        count = len(burst.frames)
+        yield best, Decision(best, "burst", KEPT, f"It is the sharpest of a burst of {count}.")
+        for frame in rest:
+            yield (
+                frame,
+                Decision(
+                    frame, "burst", verdict,
+                    f"It is one of a burst of {count}, of which {{kept}} is the sharpest.",
+                    kept=best,
+                ),
+            )  # fmt: skip
+
+
+def _digest(assets: Sequence[Asset], said: Mapping[str, Marks]) -> str:
+    """A name for what is judged: the pictures, and what was said of them."""
+    lines = [f"{ALGORITHM}", *(asset.sha256 for asset in assets)]
+    lines += [f"{sha256} {m.flag} {m.stars}" for sha256, m in sorted(said.items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _not_ingested() -> ArchiveError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from merzmory.archive import marks
 from merzmory.archive import tables as t
 from merzmory.archive.assets import DUPLICATE, KEPT, READ, Asset, Decision, Location, Row
 from merzmory.records import Origin
@@ -34,6 +35,8 @@ def rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]
         if place.sha256:
             firsts.setdefault(place.sha256, place)
     ruled = standing(connection, ruling) if ruling else {}
+    by_hand = marks.standing(connection)
+    settings = _settings(connection, ruling)
     unruled = "It is sound." if ruling else "It was read; nothing has been culled yet."
     for place in places:
         asset = assets.get(place.sha256 or "")
@@ -41,16 +44,46 @@ def rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]
         if verdict == READ and place.sha256:
             first, said = firsts[place.sha256], ruled.get(place.sha256)
             verdict, reason = (said.verdict, said.reason) if said else (KEPT, unruled)
+            spoken = marks.judged(by_hand.get(place.sha256, marks.NOTHING), **settings)
+            if spoken:  # at once, before the next culling
+                verdict, reason = spoken
+            elif said and said.stage == marks.STAGE:
+                verdict, reason = (
+                    KEPT,
+                    "You took your mark back, and nothing has been culled since.",
+                )
             if first is not place:
                 verdict, reason = DUPLICATE, f"It holds the same bytes as {first.path}."
             elif said and said.kept in firsts:
                 reason = reason.replace("{kept}", firsts[said.kept].path)
-        taken, uncertain = _taken(asset, place.origin)
+        mine = by_hand.get(place.sha256 or "", marks.NOTHING)
+        origin = _dated(place.origin, mine.date)
+        taken, uncertain = _taken(asset, origin)
         yield Row(
-            place.path, place.sha256, verdict, reason, taken, _place(asset, place.origin),
+            place.path, place.sha256, verdict, reason, taken, _place(asset, origin),
             asset.width if asset else 0, asset.height if asset else 0, place.bytes,
-            uncertain, place.origin,
+            uncertain, origin, mine.flag, int(mine.stars or 0), mine.label,
         )  # fmt: skip
+
+
+def _settings(connection: Connection, ruling: str | None) -> dict[str, Any]:
+    """What of a ruling's settings a person's marks go by."""
+    text = connection.scalar(select(t.ruling.c.settings).where(t.ruling.c.id == ruling))
+    settings = json.loads(text) if text else {}
+    return {
+        "picked_only": settings.get("picked_only", False),
+        "min_stars": settings.get("min_stars", 0),
+    }
+
+
+def _dated(origin: Origin | None, date: str) -> Origin | None:
+    """`origin` with the date that a person gave; a year or a month alone is uncertain."""
+    if not date:
+        return origin
+    uncertain = len(date) < len("1962-07-14")
+    return replace(
+        origin or Origin("folder"), taken=date, taken_from="by hand", uncertain=uncertain
+    )
 
 
 def _taken(asset: Asset | None, origin: Origin | None) -> tuple[str | None, bool]:

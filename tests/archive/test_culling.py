@@ -21,8 +21,9 @@ from merzmory.manifest import do, read_manifest
 
 KNOBS: dict[str, Any] = {
     "near_bits": 8, "confirm_bits": 40, "max_blur": 0.62, "min_detail": 60.0, "max_clipped": 0.6,
-    "min_side": 64,
+    "min_side": 64, "bursts": "keep", "picked_only": False, "min_stars": 0,
 }  # fmt: skip
+RULES = culling.Thresholds(**KNOBS)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +130,10 @@ def test_each_fault_has_its_reason() -> None:
         "blurred": ({"blur": 0.8, "detail": 5.0}, "It is blurred: 0.80 of 1"),
     }
     for name, (fault, reason) in cases.items():
-        (decision,) = culling.judge([Asset(name, 1, **{**sharp, **fault})], KNOBS)  # type: ignore[arg-type]
+        (decision,) = culling.judge([Asset(name, 1, **{**sharp, **fault})], RULES, {})  # type: ignore[arg-type]
         assert decision.verdict == "rejected" and reason in decision.reason
     for fine in ({"blur": 0.8}, {"detail": 5.0}):  # the two measures must agree
-        (decision,) = culling.judge([Asset("fine", 1, **{**sharp, **fine})], KNOBS)  # type: ignore[arg-type]
+        (decision,) = culling.judge([Asset("fine", 1, **{**sharp, **fine})], RULES, {})  # type: ignore[arg-type]
         assert decision.verdict == "kept"
 
 
