@@ -13,9 +13,6 @@ work is recognised by its settings and returned at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +25,11 @@ from merzmory.archive import ingest as reading
 from merzmory.config import Config
 from merzmory.dataset import build as squares
 from merzmory.dataset import editor
-from merzmory.errors import WeightsError, storage_errors
+from merzmory.errors import storage_errors
 from merzmory.film import montage
 from merzmory.film.slides import frame_size
 from merzmory.gallery import site
 from merzmory.gan import training
-from merzmory.gan.config import EngineError
-from merzmory.gan.device import use_threads
 from merzmory.gan.export import Exported
 from merzmory.latent import curve as curves
 from merzmory.latent import export as exporting
@@ -42,8 +37,9 @@ from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
 from merzmory.latent import timelapse as timelapses
 from merzmory.latent import walk as walking
-from merzmory.manifest import Work, do, read_manifest, write_aside
-from merzmory.records import Announce, Progress, silent
+from merzmory.manifest import Work, read_manifest
+from merzmory.records import Announce, Progress
+from merzmory.step import Step, engine_errors, one_after_the_other, with_config
 from merzmory.upscale import upscale as enlarging
 from merzmory.workspace import Workspace
 
@@ -217,7 +213,7 @@ def match(config: Config, workspace: Workspace) -> Work:
         shape=shape,
         settings=result.settings,
     )
-    return _one_after_the_other(_with_config(indexed, config), matched)
+    return one_after_the_other(with_config(indexed, config), matched)
 
 
 def upscale(config: Config, workspace: Workspace) -> Work:
@@ -292,36 +288,6 @@ def publish(config: Config, workspace: Workspace) -> Work:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of the story: its command's name, its title for people, and its function."""
-
-    name: str
-    title: str
-    lay_out: Callable[[Config, Workspace], Work]
-
-    def plan(self, config: Config, workspace: Workspace) -> Work:
-        """The step's Work; `shards` is 0 where it is finished already.
-
-        Raises:
-            MerzmoryError: the input, a setting or a step before this one is not fit for it.
-        """
-        with _engine_errors():
-            workspace.prepare()
-            work = self.lay_out(config, workspace)
-
-        def run_shard(index: int, announce: Announce) -> None:
-            use_threads(config.train.threads)  # also where the training is found, not done here
-            with _engine_errors():
-                work.run_shard(index, announce)
-
-        return replace(_with_config(work, config), run_shard=run_shard)
-
-    def __call__(self, config: Config, workspace: Workspace, announce: Announce = silent) -> Path:
-        """Do the step here and return its finished folder."""
-        return do(self.plan(config, workspace), announce)
-
-
 STORY: tuple[Step, ...] = (
     Step("ingest", "Reading the photographs", ingest),
     Step("cull", "Setting doubles and blurs aside", cull),
@@ -346,7 +312,7 @@ training_run = lineage.training
 
 def export(source: Path, out: Path, **how: Any) -> tuple[Exported, str]:
     """Write a run's or a file's networks (`latent.export.export`): what was written, and its licence."""
-    with _engine_errors():
+    with engine_errors():
         return exporting.export(source, out, **how), exporting.licence(source).sentence
 
 
@@ -367,41 +333,3 @@ def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:
     ]
     found = [(title, place(config, workspace).folder / file) for title, place, file in places]
     return [(title, path) for title, path in found if path.exists()]
-
-
-def _with_config(work: Work, config: Config) -> Work:
-    """`work`, with the whole resolved config beside its result."""
-
-    def finish() -> Path:
-        folder = work.finish()
-        if not (folder / "config.toml").exists():
-            write_aside(folder / "config.toml", config.toml().encode())
-        return folder
-
-    return replace(work, finish=finish)
-
-
-def _one_after_the_other(first: Work, second: Work) -> Work:
-    """The shards of `first`, then those of `second`, as one Work that makes `second`."""
-    if second.shards == 0:
-        return second
-
-    def run_shard(number: int, announce: Announce) -> None:
-        if number < first.shards:
-            first.run_shard(number, announce)
-            return
-        if number == first.shards:
-            first.finish()
-        second.run_shard(number - first.shards, announce)
-
-    return replace(second, shards=first.shards + second.shards, run_shard=run_shard)
-
-
-@contextmanager
-def _engine_errors() -> Iterator[None]:
-    """The sealed engine has its own error; above it, it is a MerzmoryError."""
-    try:
-        yield
-    except EngineError as error:
-        sentence = str(error).removesuffix(".")
-        raise WeightsError(f"{sentence[:1].upper()}{sentence[1:]}.") from error

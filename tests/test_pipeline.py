@@ -11,8 +11,8 @@ from merzmory import config
 from merzmory.errors import WeightsError
 from merzmory.gan.config import EngineError
 from merzmory.manifest import lay_out
-from merzmory.pipeline import Step
 from merzmory.records import Announce
+from merzmory.step import Step
 from merzmory.workspace import Workspace
 
 
