@@ -235,6 +235,33 @@ def export(
             typer.echo(line)
 
 
+@app.command(rich_help_panel="Look")
+def pack(config: ConfigArgument, out: Path, set_: SetOption = None) -> None:
+    """Pack the training into one ZIP, to go on with it on another machine."""
+    with entered() as door:
+        from merzmory.pipeline import pack as write
+        from merzmory.status import network_of
+
+        door.place = out = out.expanduser()
+        size = write(network_of(config, set_ or []), out)
+        typer.echo(
+            f"  {out} ({size / 1e6:.0f} MB)\n\n  It holds the training squares of your photographs: "
+            "mind where it goes.\n  On the other machine, which needs torch, numpy, pillow and "
+            f"safetensors:\n\n    unzip {out.name} && python -m merzmory.gan train run\n"
+        )
+
+
+@app.command(rich_help_panel="Look")
+def unpack(config: ConfigArgument, file: Path, set_: SetOption = None) -> None:
+    """Bring a training back that was packed and went on elsewhere."""
+    with entered():
+        from merzmory.pipeline import unpack as bring_back
+        from merzmory.status import network_of
+
+        done, wanted = bring_back(file.expanduser(), network_of(config, set_ or []))
+        typer.echo(f"  The training is at step {done} of {wanted}.")
+
+
 @app.command("config", rich_help_panel="Look")
 def config_(config: ConfigArgument, set_: SetOption = None) -> None:
     """Print every setting with its value, as a TOML file."""

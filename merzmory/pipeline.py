@@ -29,7 +29,7 @@ from merzmory.errors import storage_errors
 from merzmory.film import montage
 from merzmory.film.slides import frame_size
 from merzmory.gallery import site
-from merzmory.gan import training
+from merzmory.gan import capsule, run, training
 from merzmory.gan.export import Exported
 from merzmory.latent import curve as curves
 from merzmory.latent import export as exporting
@@ -314,6 +314,18 @@ def export(source: Path, out: Path, **how: Any) -> tuple[Exported, str]:
     """Write a run's or a file's networks (`latent.export.export`): what was written, and its licence."""
     with engine_errors():
         return exporting.export(source, out, **how), exporting.licence(source).sentence
+
+
+def pack(run_folder: Path, out: Path) -> int:
+    """Write a run with its squares as one ZIP (`gan.capsule.pack`); its size in bytes."""
+    with engine_errors():
+        return capsule.pack(run_folder, out).stat().st_size
+
+
+def unpack(file: Path, run_folder: Path) -> tuple[int, int]:
+    """Bring a run back from a ZIP (`gan.capsule.unpack`): (steps done, steps wanted)."""
+    with engine_errors():
+        return run.progress(capsule.unpack(file, run_folder))
 
 
 def summary(config: Config, workspace: Workspace) -> list[tuple[str, Path]]:

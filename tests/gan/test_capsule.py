@@ -159,3 +159,22 @@ def test_damage_ends_in_a_sentence(tmp_path: Path, data: Path) -> None:
         assert not (tmp_path / "away").exists()
     with pytest.raises(EngineError, match="does not exist"):
         unpack(tmp_path / "no.zip", tmp_path / "away")
+
+
+def test_the_commands_say_what_a_photographer_needs(tmp_path: Path, data: Path) -> None:
+    run = train(tmp_path / "run", dataset=data, config=RECIPE, base=None, should_stop=_until(2))
+    packed = tmp_path / "a.zip"
+
+    def merzmory(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from merzmory.cli import main; main()", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = merzmory("pack", run, packed)
+    assert done.returncode == 0, done.stderr
+    assert "holds the training squares of your photographs" in done.stdout
+    back = merzmory("unpack", run, packed)
+    assert back.stdout.strip() == "The training is at step 2 of 8."
+    packed.write_bytes(b"<html>")
+    bad = merzmory("unpack", run, packed)
+    assert bad.returncode == 2
+    assert "is damaged or no packed run" in bad.stderr and "Traceback" not in bad.stderr
