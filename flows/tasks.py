@@ -20,6 +20,7 @@ from prefect.client.schemas.objects import State
 
 from flows.artifacts import ProgressBar, show_sheet
 from flows.device import one_training
+from flows.runners import go_far
 from merzmory.config import Config
 from merzmory.manifest import Work
 from merzmory.pipeline import STEPS
@@ -126,12 +127,20 @@ def carry_out(name: str, config: Config, workspace: Workspace) -> Path:
         listener.announce(progress)
         bar(progress)
 
-    errand = Errand(work, announce)
     alone = one_training(config.train.device, announce) if name == "train" else nullcontext()
     with tags(name), alone:
-        while errand.folder is None:
-            shards(name, errand.done, errand)
-    show_sheet(name, step.title, errand.folder)
-    get_run_logger().info("%s: finished (%s)", step.title, errand.folder)
+        if work.far is not None and config.studio.runner != "local":
+            go_far(name, work, work.far, config.studio, announce)
+            folder = work.finish()
+        else:
+            folder = _go_near(name, Errand(work, announce))
+    show_sheet(name, step.title, folder)
+    get_run_logger().info("%s: finished (%s)", step.title, folder)
     listener.end(found=False)
+    return folder
+
+
+def _go_near(name: str, errand: Errand) -> Path:
+    while errand.folder is None:
+        shards(name, errand.done, errand)
     return errand.folder

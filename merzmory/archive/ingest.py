@@ -94,15 +94,19 @@ def plan(*, source: Source, archive: Path, shard_size: int, workers: int = 0) ->
         catalogue.close_scan(scan)
         return _whole(catalogue, archive)
 
-    far = Far(lambda index: catalogue.shard(scan, index), partial(_looked, workers=workers), take)
+    far = Far(lambda index: catalogue.shard(scan, index), partial(_looked, workers=workers or 1), take)
     return Work("ingest", archive, scan.shards, run_shard, finish, far)
 
 
 def _looked(files: list[Pending], *, workers: int) -> list[Look]:
     """What each file is, all measured; on any machine that sees the same originals."""
     looks: list[Look] = [Look(None)] * len(files)
-    for number, look in programs.shared(workers).look(files):
-        looks[number] = look
+    pool = programs.Pool(workers)  # of this task: others may run in this process
+    try:
+        for number, look in pool.look(files):
+            looks[number] = look
+    finally:
+        pool.close()
     return looks
 
 
