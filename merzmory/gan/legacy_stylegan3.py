@@ -48,12 +48,14 @@ def describe(
     given = synthesis.state["_init_kwargs"]
     values: dict[str, Any] = {RENAMED.get(k, k): given[k] for k in KNOBS if k in given}
     embed = state.get("mapping.embed.weight")
-    c_dim = 0 if embed is None else embed.shape[1]
+    embedded, c_dim = (
+        (0, 0) if embed is None else embed.shape
+    )  # joins z as as many numbers as w has
     beta = mapping.state.get("w_avg_beta")
     config = StyleGAN3Config(
         **values,
         c_dim=c_dim,
-        z_dim=state["mapping.fc0.weight"].shape[1] - (values["w_dim"] if c_dim else 0),
+        z_dim=state["mapping.fc0.weight"].shape[1] - embedded,
         mapping_layers=sum(f"mapping.fc{i}.weight" in state for i in range(len(state))),
         w_avg_beta=0.998 if beta is None else beta,
         discriminator=discriminator,

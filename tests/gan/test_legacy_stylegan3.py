@@ -26,6 +26,7 @@ from merzmory.gan.networks import Discriminator
 from merzmory.gan.stylegan3 import StyleGAN3Generator
 from merzmory.gan.stylegan3_config import StyleGAN3Config
 from merzmory.gan.training import train
+from merzmory.latent import walk
 
 Persist = Callable[..., Any]
 Opens = Callable[[Path, bytes], None]
@@ -82,7 +83,7 @@ def made(radial: bool = False, c_dim: int = 0) -> StyleGAN3Generator:
         conv_kernel=1 if radial else 3, radial=radial, discriminator=D_CONFIG,
     )  # fmt: skip
     generator = StyleGAN3Generator(config).eval()
-    for parameter in generator.parameters():
+    for parameter in generator.synthesis.parameters():
         parameter.data = torch.randn_like(parameter)
     return generator
 
@@ -172,6 +173,15 @@ def test_sample_and_inspect(path: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert sorted(p.name for p in out.iterdir()) == [f"seed000{i}.png" for i in range(4)]
     assert main(["inspect", str(path)]) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "stylegan3-t"
+
+
+def test_a_walk(path: Path) -> None:
+    frame = walk.frames(
+        network=path, which="ema", seeds=[0, 1], count=4, psi=0.7, device="cpu", batch=2
+    )
+    first, others = frame(0), [frame(i) for i in (1, 2, 3)]
+    assert first.shape == (16, 16, 3)
+    assert not any(np.array_equal(first, other) for other in others)
 
 
 def test_training_is_refused_before_it_starts(path: Path, tmp_path: Path, dataset: Any) -> None:
