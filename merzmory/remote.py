@@ -70,8 +70,9 @@ def walk(url: str) -> Iterator[tuple[str, int, int]]:
     system, path = _system(url)
     with _reaching(url):
         found = system.find(path, detail=True)
-    for name in sorted(found):
-        yield (str(system.unstrip_protocol(name)), *_facts(found[name]))
+    start = path.rstrip("/")
+    for name in sorted(found):  # as the place names it, perhaps by another scheme: gcs, gs
+        yield (f"{url.rstrip('/')}{name[len(start) :]}", *_facts(found[name]))
 
 
 def _told(url: str) -> Mapping[str, Any]:

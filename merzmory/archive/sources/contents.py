@@ -6,7 +6,6 @@ Links are not followed, only files are seen, and a ZIP is read where it lies.
 from __future__ import annotations
 
 import os
-import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +98,7 @@ def _at_url(place: str) -> Iterator[Item]:
     try:
         for path, size, changed in remote.walk(place):
             found = True
-            name = path[len(start) :] if path.startswith(start) else posixpath.basename(path)
-            yield Item(name, Found(path, size, changed))
+            yield Item(path[len(start) :], Found(path, size, changed))
     except OSError as error:
         raise _not_opened(place, error) from error
     if not found:

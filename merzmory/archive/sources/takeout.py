@@ -188,7 +188,7 @@ def _set_aside(name: _Name, said: Mapping[str, Any], beside: set[str]) -> str:
     for ending in _EDITED:
         for edited in _versions(stem, suffix, ending):
             if edited in beside:
-                return f"You edited this photograph: {edited} is read in its place."
+                return f"You edited this photograph: {_line(edited)} is read in its place."
     for ending in _MADE:
         original = f"{stem.replace(ending, '')}{suffix}"
         if (
@@ -196,7 +196,7 @@ def _set_aside(name: _Name, said: Mapping[str, Any], beside: set[str]) -> str:
             and original in beside
             and name.file in _versions(*posixpath.splitext(original), ending)
         ):
-            return f"Google made it from {original}, which is read in its place."
+            return f"Google made it from {_line(original)}, which is read in its place."
     return ""
 
 
@@ -209,13 +209,13 @@ def _versions(stem: str, suffix: str, ending: str) -> list[str]:
 
 def _note_says(said: Mapping[str, Any] | None, whose: str | None) -> str:
     if said is None:
-        about = f" about {whose}, whose date is missing" if whose else ""
+        about = f" about {_line(whose)}, whose date is missing" if whose else ""
         return f"It is a damaged note{about}: download the export again."
     if whose:
-        return f"It is Google's note about {whose}: date, place and caption are kept."
+        return f"It is Google's note about {_line(whose)}: date, place and caption are kept."
     if "photoTakenTime" in said:
         return (
-            f"It is a note about {_text(said.get('title')) or 'a photograph'}, which is in no part "
+            f"It is a note about {_line(_text(said.get('title'))) or 'a photograph'}, which is in no part "
             "that was given: put the other ZIPs of the export beside it."
         )
     if _is_album(said):
@@ -225,3 +225,8 @@ def _note_says(said: Mapping[str, Any] | None, whose: str | None) -> str:
 
 def _text(said: Any) -> str:
     return said if isinstance(said, str) else ""
+
+
+def _line(name: str) -> str:
+    """A name for a sentence: on one line, whatever characters it holds."""
+    return " ".join(name.split())
