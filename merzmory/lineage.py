@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from merzmory import weights
-from merzmory.archive import culling, ingest
-from merzmory.archive.assets import Row
+from merzmory.archive import culling, ingest, marks
+from merzmory.archive.assets import Asset, Row
 from merzmory.archive.catalogue import Catalogue
 from merzmory.archive.sources.detect import source_for
-from merzmory.archive.sources.source import SOURCES, Source
+from merzmory.archive.sources.source import SOURCES, Distant, Source
 from merzmory.config import Config
 from merzmory.dataset import fit
 from merzmory.dataset import labels as squares
@@ -52,11 +52,35 @@ class Result:
         return self.folder
 
 
+def distant(config: Config, workspace: Workspace) -> Distant:
+    """The service that the photographs are fetched from.
+
+    Raises:
+        ConfigError: this config's photographs lie on this machine, or nothing is searched for.
+    """
+    archive, into = config.archive, workspace.archives
+    made: Any
+    if archive.source == "instagram":
+        knobs = archive.instagram.model_dump()
+        made = SOURCES["instagram"](into=into, private=workspace.private, **knobs)
+    elif archive.source == "flickr":
+        made = SOURCES["flickr"](into=into, **archive.flickr.model_dump())
+    else:
+        raise ConfigError(
+            "These photographs lie on this machine: to fetch some, set archive.source to instagram "
+            "or flickr."
+        )
+    service: Distant = made
+    return service
+
+
 def source(config: Config, workspace: Workspace) -> Source:
     """Where the photographs come from."""
     archive = config.archive
+    if archive.is_fetched:
+        return distant(config, workspace)
     if archive.source == "sample" or (not archive.source and archive.folder is None):
-        return SOURCES["sample"](into=workspace.outputs / "archives", photos=archive.sample_photos)
+        return SOURCES["sample"](into=workspace.archives, photos=archive.sample_photos)
     if archive.folder is None:
         raise ConfigError(
             f"archive.source is {archive.source}, but no folder is given: "
@@ -87,10 +111,20 @@ def photographs(config: Config, workspace: Workspace) -> list[Row]:
     return _catalogue(config, workspace).rows(_ruling(config, workspace))
 
 
+def assets(config: Config, workspace: Workspace) -> dict[str, Asset]:
+    """What was measured of the archive's pictures, by sha256."""
+    return {asset.sha256: asset for asset in _catalogue(config, workspace).assets()}
+
+
 def found(config: Config, workspace: Workspace) -> list[Row]:
     """Every file of the archive with its verdict as far as anything was decided about it."""
     catalogue, ruling = _catalogue(config, workspace), _ruling(config, workspace)
     return catalogue.rows(ruling if catalogue.ruled_over(ruling) else None)
+
+
+def catalogue_and_ruling(config: Config, workspace: Workspace) -> tuple[Catalogue, str]:
+    """The archive's catalogue, and the name of the ruling by this config's thresholds."""
+    return _catalogue(config, workspace), _ruling(config, workspace)
 
 
 def base(config: Config, workspace: Workspace) -> Path | None:
@@ -143,7 +177,9 @@ def cutter(config: Config, workspace: Workspace, photos: Sequence[Photo]) -> Cut
     framed = fit.frame(
         knobs.fit, knobs.aspect, sizes=sizes, resolution=side, base=_base_frame(config)
     )
-    return Cutter(side, knobs.crop, framed, knobs.bars)
+    said, ids = _catalogue(config, workspace).marks(), {photo.id for photo in photos}
+    drawn = {sha: box for sha, one in said.items() if sha in ids and (box := marks.box(one.box))}
+    return Cutter(side, knobs.crop, framed, knobs.bars, boxes=drawn)
 
 
 def frame(config: Config, workspace: Workspace) -> Frame:

@@ -16,11 +16,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from merzmory import lineage, weights
+from merzmory import lineage, outlook, weights
 from merzmory.archaeology import embedders
 from merzmory.archaeology import index as indexing
 from merzmory.archaeology import match as matching
-from merzmory.archive import culling
+from merzmory.archive import culling, stacks
 from merzmory.archive import ingest as reading
 from merzmory.config import Config
 from merzmory.dataset import build as squares
@@ -44,6 +44,17 @@ from merzmory.upscale import upscale as enlarging
 from merzmory.workspace import Workspace
 
 
+def fetch(config: Config, workspace: Workspace) -> Work:
+    """Fetch the photographs from the service they lie at; once, unless `fetch_again`."""
+    lineage.resolution(config, workspace)  # a base that is missing is named before time is spent
+    return lineage.distant(config, workspace).plan()
+
+
+def fetch_again(config: Config, workspace: Workspace) -> Work:
+    """Fetch what is new there, as a person asked for."""
+    return lineage.distant(config, workspace).plan(again=True)
+
+
 def ingest(config: Config, workspace: Workspace) -> Work:
     """Read every photograph of the source into the catalogue."""
     lineage.resolution(config, workspace)  # a base that is missing is named before time is spent
@@ -61,6 +72,20 @@ def cull(config: Config, workspace: Workspace) -> Work:
     return culling.plan(archive=lineage.archive(config, workspace), **knobs)
 
 
+def duplicates(config: Config, workspace: Workspace) -> Work:
+    """Draw the stacks that culling formed as contact sheets."""
+    catalogue, ruling = lineage.catalogue_and_ruling(config, workspace)
+    settings = {"ruling": ruling, "pictures": catalogue.ruled_over(ruling)}
+    return stacks.plan(
+        catalogue=catalogue,
+        ruling=ruling,
+        near_bits=config.cull.near_bits,
+        confirm_bits=config.cull.confirm_bits,
+        folder=workspace.result("duplicates", settings),
+        settings=settings,
+    )
+
+
 def build(config: Config, workspace: Workspace) -> Work:
     """Cut a training square from every keeper."""
     result, photos = lineage.dataset(config, workspace), lineage.keepers(config, workspace)
@@ -69,6 +94,7 @@ def build(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         cutter=lineage.cutter(config, workspace, photos),
         label=config.dataset.labels,
+        seen=outlook.seen(config, workspace, photos),
         shard_size=config.dataset.shard,
         settings=result.settings,
     )
@@ -304,7 +330,10 @@ STORY: tuple[Step, ...] = (
     Step("film", "Cutting the film", film),
     Step("publish", "Hanging the gallery", publish),
 )
-STEPS: dict[str, Step] = {step.name: step for step in STORY}
+FETCH = Step(
+    "fetch", "Fetching the photographs", fetch
+)  # before the story, where they lie far away
+STEPS: dict[str, Step] = {step.name: step for step in (FETCH, *STORY)}
 
 photographs = lineage.photographs
 training_run = lineage.training

@@ -96,8 +96,12 @@ def photo_lines(rows: Sequence[Row], *, every: bool) -> Iterator[str]:
     """The files that were not kept, or all, each with its verdict and reason; then their number."""
     for row in rows:
         if every or row.verdict != "kept":
-            yield f"{row.verdict:<9}  {row.path}" + (
-                f"\n{'':<11}{row.reason}" if row.reason else ""
+            stars = f"{row.stars} star{'s' * (row.stars > 1)}" if row.stars else ""
+            said = ", ".join(filter(None, (row.flag, stars, row.label)))
+            yield (
+                f"{row.verdict:<9}  {row.path}"
+                + f"  [{said}]" * bool(said)
+                + (f"\n{'':<11}{row.reason}" if row.reason else "")
             )
     yield counted(rows)
 
@@ -152,7 +156,11 @@ def overview_lines(outputs: Path) -> Iterator[str]:
     if not outputs.is_dir():
         yield f"Nothing yet in {outputs}: merzmory run demo"
         return
-    shared = {"archives": "catalogues of the photographs", "weights": "bases and networks"}
+    shared = {
+        "archives": "catalogues of the photographs",
+        "weights": "bases and networks",
+        "private": "sessions",
+    }
     for folder in sorted(p for p in outputs.iterdir() if p.is_dir() and p.name != "prefect"):
         if folder.name in shared:
             yield f"{folder} ({shared[folder.name]}, {human_size(_size(folder))})"

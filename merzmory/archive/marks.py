@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select, update
 
 from merzmory.archive import tables as t
-from merzmory.archive.assets import DUPLICATE, KEPT, REJECTED, Row
+from merzmory.archive.assets import DUPLICATE, KEPT, REJECTED, Box, Row
 from merzmory.errors import ArchiveError, ConfigError
 
 PICK, REJECT = "pick", "reject"
@@ -27,6 +27,7 @@ LABELS = ("red", "yellow", "green", "blue", "purple")  # the keys 6 to 9 of the 
 STAGE = "mark"  # of the decisions that a person made
 _FIRST_YEAR = 1826  # the oldest photograph there is
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?)?)?)?")
+_BOX = re.compile(r"(\d+),(\d+),(\d+),(\d+)")
 _DIGITS = re.compile(r"[0-9a-f]{6,64}")  # of a sha256
 
 
@@ -47,13 +48,18 @@ class Marks:
     stars: str = ""
     label: str = ""
     date: str = ""  # ISO 8601, or its year, or its year and month
-    box: str = ""
+    box: str = ""  # x0,y0,x1,y1 in upright pixels: what is cut from it
     note: str = ""
 
     @property
     def reviewed(self) -> bool:
         """Whether somebody judged the picture: a flag, stars or a label."""
         return bool(self.flag or self.stars or self.label)
+
+    @property
+    def told(self) -> bool:
+        """Whether a sidecar has something to tell of it."""
+        return self.reviewed or bool(self.date)
 
 
 NOTHING = Marks()
@@ -81,9 +87,20 @@ def mark(sha256: str, kind: str, value: str) -> Mark:
             f"The date {value!r} is not one of a photograph: write the year as 1962, or 1962-07, "
             "or 1962-07-14."
         )
+    elif kind == "box" and value and box(value) is None:
+        wrong = f"The box {value!r} is none: write x0,y0,x1,y1 in pixels, such as 0,0,800,800."
     if wrong:
         raise ConfigError(wrong)
     return Mark(sha256, kind, "" if kind == "stars" and value == "0" else value)
+
+
+def box(value: str) -> Box | None:
+    """The box x0, y0, x1, y1 that a mark's value says; None where it says none."""
+    found = _BOX.fullmatch(value.replace(" ", ""))
+    if found is None:
+        return None
+    x0, y0, x1, y1 = map(int, found.groups())
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
 def judged(said: Marks, *, picked_only: bool, min_stars: int) -> tuple[str, str] | None:

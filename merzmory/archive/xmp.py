@@ -90,6 +90,8 @@ def written(said: Marks, into: bytes | None = None) -> bytes:
     for description in told:
         for space, name in values:
             _forget(description, _SPACES[space], name)
+        if _is_empty(description):
+            _rdf(document).removeChild(description)
     ours = document.createElementNS(_RDF, "rdf:Description")
     ours.setAttribute("xmlns:rdf", _RDF)
     ours.setAttributeNS(_RDF, "rdf:about", told[0].getAttributeNS(_RDF, "about") if told else "")
@@ -100,7 +102,10 @@ def written(said: Marks, into: bytes | None = None) -> bytes:
     _rdf(document).appendChild(ours)
     root = document.documentElement
     assert root is not None
-    return (_HEAD + str(root.toxml()) + _END).encode()
+    try:
+        return (_HEAD + str(root.toxml()) + _END).encode()
+    except RecursionError as error:
+        raise FormatError("It is damaged: it is nested too deep.") from error
 
 
 def _values(said: Marks) -> dict[tuple[str, str], str]:
@@ -168,6 +173,13 @@ def _forget(description: Element, uri: str, name: str) -> None:
     for child in list(description.childNodes):
         if isinstance(child, Element) and _is(child, uri, name):
             description.removeChild(child)
+
+
+def _is_empty(description: Element) -> bool:
+    """Whether nothing is told: no property as an element, and none as an attribute."""
+    names = (a.namespaceURI for a in description.attributes.values())
+    told = any(uri not in (_RDF, "http://www.w3.org/2000/xmlns/", None) for uri in names)
+    return not told and not any(isinstance(child, Element) for child in description.childNodes)
 
 
 def _is(element: Element, uri: str, name: str) -> bool:
