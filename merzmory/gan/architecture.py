@@ -28,6 +28,7 @@ Architecture = NetworkConfig | StyleGAN3Config
 UNTRAINED = "StyleGAN3 makes pictures and walks here and is not trained further"
 MAX_LOG2 = 12  # 4096 px
 MAX_WIDTH = 8192  # of z, w and labels
+MAX_LAYERS = 64  # of a mapping network
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,25 @@ def blank(config: Architecture, name: str) -> nn.Module:
     """The network "G", "G_ema" or "D" without weights, on the device meta: it takes no memory.
 
     Raises:
-        EngineError: there is no such discriminator.
+        EngineError: there is no such network.
     """
-    with torch.device("meta"):
-        if isinstance(config, NetworkConfig):
-            return Discriminator(config) if name == "D" else Generator(config)
+    try:
+        with torch.device("meta"):
+            return _network(config, name)
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
+        raise EngineError("its architecture is one that cannot be") from error
+
+
+def _network(config: Architecture, name: str) -> nn.Module:
+    if isinstance(config, StyleGAN3Config):
         if name != "D":
             return StyleGAN3Generator(config)
         if config.discriminator is None:
             raise EngineError("its discriminator is not described")
-        return Discriminator(config.discriminator)
+        config = config.discriminator
+    if max(config.mapping_layers, config.d_mapping_layers) > MAX_LAYERS:
+        raise EngineError(f"its mapping has more than {MAX_LAYERS} layers")
+    return Discriminator(config) if name == "D" else Generator(config)
 
 
 def about(config: Architecture, networks: Collection[str]) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         **found,
         "dtypes": dtypes,
-        "notes": found["notes"] | {k: v for k, v in sorted(metadata.items()) if k not in known},
+        "notes": {k: v for k, v in sorted(metadata.items()) if k not in known} | found["notes"],
     }
 
 
@@ -243,7 +243,9 @@ def _config(path: Path, metadata: Mapping[str, str]) -> Architecture:
         )
     try:
         return described.from_dict(json.loads(metadata["network"]))
-    except (ValueError, TypeError) as error:
+    except EngineError as error:
+        raise EngineError(f"{path} cannot be used: {error}; give another network file") from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise EngineError(
             f"{path} describes its network in a way that cannot be read, give another file"
         ) from error

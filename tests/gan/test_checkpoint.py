@@ -106,6 +106,11 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, file: Path) -> None
     save_file(tensors, broken, {"format": "1", "kind": "network", "network": described})
     with pytest.raises(EngineError, match="novelty"):
         checkpoint.load_generator(broken)
+    for absurd in ({"mapping_layers": 10**9}, {"mapping_layers": "x"}, {"resolution": 1 << 60}):
+        described = json.dumps({**dataclasses.asdict(CONFIG), **absurd})
+        save_file(tensors, broken, {"format": "1", "kind": "network", "network": described})
+        with pytest.raises(EngineError, match="does not hold the tensors"):
+            checkpoint.load_generator(broken, "raw")
 
 
 def test_a_full_disk_is_one_sentence_and_the_old_file_stays(
