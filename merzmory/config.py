@@ -41,15 +41,48 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+class Instagram(_Section):
+    """A profile's photographs (archive.source = "instagram"); Instagram's export is the safe way."""
+
+    profile: str = ""  # whose; "": the account's own
+    login: str = ""  # the account that looks; "": what everybody sees
+    what: Literal["posts", "saved", "tagged"] = "posts"
+    newest: int = Field(0, ge=0)  # posts; 0: all
+    accept_risk: bool = False  # accounts have been suspended for it
+
+
+class Flickr(_Section):
+    """A search's photographs (archive.source = "flickr"); the key is in FLICKR_API_KEY."""
+
+    text: str = ""
+    tags: tuple[str, ...] = ()  # all of them
+    licences: tuple[str, ...] = (
+        "by", "by-sa", "cc0", "public-domain", "no-known-restrictions", "us-government",
+    )  # or by-nc, by-nc-sa; never without derivatives  # fmt: skip
+    count: int = Field(4500, ge=1, le=100_000)
+    originals: bool = True  # else 2048 pixels at most
+    per_hour: int = Field(3600, ge=1, le=3600)  # requests: Flickr allows a key no more
+    key_file: FolderPath | None = None  # holds the key, for your eyes alone (chmod 600)
+
+
 class Archive(_Section):
     """Where the photographs come from."""
 
     # "": what the folder holds if one is given, else the sample
-    source: Literal["", "folder", "zip", "instagram_export", "takeout", "sample"] = ""
+    source: Literal[
+        "", "folder", "zip", "instagram_export", "takeout", "sample", "instagram", "flickr"
+    ] = ""
     folder: Place | None = None  # or a ZIP or a URL; read-only, with everything below it
     sample_photos: int = Field(140, ge=100, le=150)  # snapshots in the sample archive
     shard: int = Field(64, ge=1)  # photographs a task
     workers: int = Field(0, ge=0, le=256)  # programs that decode, 80 MB each; 0: one a core
+    instagram: Instagram = Instagram()
+    flickr: Flickr = Flickr()
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the photographs come from the network."""
+        return self.source in {"instagram", "flickr"}
 
 
 class Cull(_Section):
@@ -263,7 +296,9 @@ def asked(
     """
     words = [f"outputs={json.dumps(str(workspace), ensure_ascii=False)}"] if workspace else []
     given = Path(argument).expanduser()
-    named = any((folder / f"{argument}.toml").is_file() for folder in _config_folders())
+    named = given.name == argument and any(
+        (folder / f"{argument}.toml").is_file() for folder in _config_folders()
+    )
     meant = (
         "://" in argument
         or argument.lower().endswith(".zip")
@@ -332,7 +367,7 @@ def _lay_over(values: dict[str, Any], override: str) -> None:
 
 
 def _check_keys(values: Mapping[str, Any]) -> None:
-    sections = {name for name, kind in _fields(Config) if _is_section(kind)}
+    sections = set(_sections(Config))
     known = known_keys()
     for key in _dotted(values, sections):
         if key in known:
@@ -344,14 +379,22 @@ def _check_keys(values: Mapping[str, Any]) -> None:
         raise ConfigError(f"There is no setting {key}: {hint}")
 
 
-def _dotted(values: Mapping[str, Any], sections: set[str]) -> Iterator[str]:
+def _sections(section: type, prefix: str = "") -> Iterator[str]:
+    for name, kind in _fields(section):
+        if _is_section(kind):
+            yield f"{prefix}{name}"
+            yield from _sections(kind, f"{prefix}{name}.")
+
+
+def _dotted(values: Mapping[str, Any], sections: set[str], prefix: str = "") -> Iterator[str]:
     for name, value in values.items():
+        key = f"{prefix}{name}"
         if isinstance(value, Mapping) and value:
-            yield from (f"{name}.{inner}" for inner in value)
-        elif name in sections:
-            raise ConfigError(f"{name} is a section, not a value: write it as [{name}].")
+            yield from _dotted(value, sections, f"{key}.")
+        elif key in sections:
+            raise ConfigError(f"{key} is a section, not a value: write it as [{key}].")
         else:
-            yield name
+            yield key
 
 
 def _without_none(value: Any) -> Any:
