@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import Flow, get_client
 from prefect.client.schemas.filters import (
@@ -17,14 +18,16 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, Pause
+from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.states import Crashed
+from prefect.states import AwaitingRetry, Crashed
 
 from flows.presence import Presence, left_behind
 from flows.tasks import Listener, carry_out, listening
 from merzmory import config as configs
+from merzmory.errors import WaitingError
 
 _UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 _presence: ContextVar[Presence | None] = ContextVar("presence", default=None)
@@ -66,13 +69,36 @@ def tell(steps: Sequence[str], config: str, overrides: Sequence[str]) -> str:
 
     Raises:
         MerzmoryError: the config, the photographs or the disk are not fit for it.
+        Pause: a service asked to wait, and the run is scheduled for then.
     """
     made = configs.load(config, overrides)
     workspace = made.workspace()
     folder = ""
-    for name in steps:
-        folder = str(carry_out(name, made, workspace))
+    if made.archive.is_fetched and "ingest" in steps:
+        steps = ["fetch", *steps]
+    try:
+        for name in steps:
+            folder = str(carry_out(name, made, workspace))
+    except WaitingError as error:
+        _come_back(error)
+        raise
     return folder
+
+
+def _come_back(error: WaitingError) -> None:
+    """Leave the worker free, and have it take this run up again when the service allows.
+
+    A run without a deployment has nobody who would take it up: the person runs the command again.
+
+    Raises:
+        Pause: what ends the run's process without ending the run.
+    """
+    if deployment.id is None:
+        return
+    state: State[None] = AwaitingRetry(scheduled_time=error.until, message=str(error))
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(str(this_run.id)), state, force=True)
+    raise Pause(state=state)
 
 
 @contextmanager

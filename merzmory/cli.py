@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import lighttable
+from merzmory import beforehand, fetching, lighttable
 from merzmory.door import (
     ConfigArgument,
     OutputsOption,
@@ -63,7 +63,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 weights_app = typer.Typer(help="Bases and networks: what is here, and what may be sold.")
+app.add_typer(fetching.app)
 app.add_typer(lighttable.app)
+app.add_typer(beforehand.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 
@@ -108,14 +110,19 @@ def run(
     with entered() as door:
         made, workspace = door.open(config, set_)
         from flows.here import run_story
+        from merzmory.pipeline import STEPS as PIPELINE
         from merzmory.pipeline import STORY
         from merzmory.terminal import Board, human_time
 
         began = time.monotonic()
         with Board() as board:
             board.say(f"MERZmory · {made.name} · everything lies in {workspace.experiment}")
-            board.begin(STORY[0].name, STORY[0].title)
-            STORY[0].plan(made, workspace)  # photographs that are not there are named at once
+            first = STORY[0]
+            if made.archive.is_fetched:
+                first = PIPELINE["fetch"]
+                board.say(fetching.intent(made, workspace))
+            board.begin(first.name, first.title)
+            first.plan(made, workspace)  # photographs that are not there are named at once
 
             run_story(
                 config, set_ or [], workspace.prefect, board,

@@ -3,6 +3,7 @@
     outputs/
       archives/NAME-1a2b3c4d/   catalogue of one archive, shared by every experiment on it
       weights/                  bases and networks that were imported or fetched
+      private/                  sessions, for this user's eyes alone
       prefect/                  the local Prefect server's own files
       EXPERIMENT/               dataset-…, run-…, samples-…, matches-…, film-…, gallery-…
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from merzmory.errors import ConfigError, StorageError, storage_errors
 from merzmory.manifest import Settings, digest, is_finished
 
-_RESERVED = {"archives", "weights", "prefect"}
+_RESERVED = {"archives", "weights", "private", "prefect"}
 _README = """\
 Everything that MERZmory makes lies here: nothing is written anywhere else, and your own
 photographs are never moved, changed or deleted. Each folder holds `settings.json` (how it was
@@ -74,6 +75,16 @@ class Workspace:
         return self.outputs / "weights"
 
     @property
+    def archives(self) -> Path:
+        """Catalogues, and what was fetched."""
+        return self.outputs / "archives"
+
+    @property
+    def private(self) -> Path:
+        """Sessions: nobody else may read them, and no result holds them."""
+        return self.outputs / "private"
+
+    @property
     def prefect(self) -> Path:
         """The local Prefect server's home."""
         return self.outputs / "prefect"
@@ -81,7 +92,7 @@ class Workspace:
     def archive(self, label: str, settings: Settings) -> Path:
         """The folder of an archive's catalogue: archives/LABEL-DIGEST."""
         slug = re.sub(r"[^\w.-]+", "-", label).strip("-.").lower() or "archive"
-        return self.outputs / "archives" / f"{slug[:40]}-{digest(settings)}"
+        return self.archives / f"{slug[:40]}-{digest(settings)}"
 
     def result(self, kind: str, settings: Settings) -> Path:
         """The folder for a result of `kind` made from `settings`: EXPERIMENT/KIND-DIGEST."""

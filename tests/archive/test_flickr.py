@@ -135,7 +135,8 @@ def service(
 
 
 def search(place: Path, **knobs: Any) -> FlickrSource:
-    knobs = {"text": "alps", "count": 6, "per_hour": 10**9, **knobs}
+    usual = {"licences": ("by", "by-sa"), "count": 6, "originals": True, "per_hour": 10**9}
+    knobs = {"text": "alps", **usual, **knobs}
     return FlickrSource(place / "archives", **knobs)
 
 

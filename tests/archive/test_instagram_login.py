@@ -67,7 +67,7 @@ class Instagram:
 
     def _welcome(self) -> Answer:
         answer = said({"authenticated": True, "user": True, "userId": "111", "status": "ok"})
-        answer.headers["Set-Cookie"] = "csrftoken=second; Path=/"
+        answer.headers["Set-Cookie"] = "csrftoken=Cr4mbl3; Path=/"
         return answer
 
 
@@ -136,7 +136,7 @@ def test_a_person_logs_in_once(
     anna.log_in(lambda: PASSWORD, (lambda: CODE) if two_factor else never)
     assert not anna.needs_login
     kept = (tmp_path / "private" / "instagram-anna.json").read_text("utf-8")
-    assert json.loads(kept)["cookies"]["csrftoken"] == "second"
+    assert json.loads(kept)["cookies"]["csrftoken"] == "Cr4mbl3"
     do(anna.plan())
     everything = "".join(
         p.read_text("utf-8", "replace") for p in tmp_path.rglob("*") if p.is_file()

@@ -44,6 +44,13 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, picture: Image.Image) -
         "takeout": {"folder": packed.parent},
         "sample": {"into": tmp_path / "archives", "photos": 5},
     }
+    into = tmp_path / "archives"
+    knobs["instagram"] = {"into": into, "private": tmp_path / "private", "profile": "anna"}
+    knobs["flickr"] = {"into": into, "text": "alps", "licences": ["by"], "count": 3,
+                       "originals": False, "per_hour": 9}  # fmt: skip
+    made: Any = SOURCES[request.param](**knobs[request.param])
+    if request.param in {"instagram", "flickr"}:  # as if it had been fetched
+        shutil.copytree(folder, made.downloads.photographs)
     return lambda: SOURCES[request.param](**knobs[request.param])
 
 

@@ -33,10 +33,10 @@ class FlickrSource:
         *,
         text: str = "",
         tags: Sequence[str] = (),
-        licences: Sequence[str] = ("by", "by-sa", "cc0", "public-domain"),
-        count: int = 4500,
-        originals: bool = True,
-        per_hour: int = 3600,
+        licences: Sequence[str],
+        count: int,
+        originals: bool,
+        per_hour: int,
         key_file: Path | None = None,
     ) -> None:
         """`licences` are kinds of `flickr_api.KINDS`; without derivatives is none of them.
@@ -86,12 +86,9 @@ class FlickrSource:
         )
 
     @property
-    def needs_login(self) -> bool:
-        """Flickr asks for a key, not for a login."""
-        return False
-
-    def log_in(self, ask_password: Callable[[], str], ask_code: Callable[[], str]) -> None:
-        """Nothing to do."""
+    def summary(self) -> str:
+        """What is here, in a sentence or two."""
+        return self.downloads.summary()
 
     def files(self, closed: Callable[[str], None] = lambda _folder: None) -> Iterator[Found]:
         """What was fetched, in a fixed order.

@@ -90,6 +90,11 @@ class InstagramSource:
             f"{self.downloads.folder}: one after the other, some seconds apart."
         )
 
+    @property
+    def summary(self) -> str:
+        """What is here, in a sentence or two."""
+        return self.downloads.summary()
+
     def files(self, closed: Callable[[str], None] = lambda _folder: None) -> Iterator[Found]:
         """What was fetched, in a fixed order.
 
@@ -130,6 +135,8 @@ class InstagramSource:
             return Work("fetch", folder, 0, lambda _i, _a: None, lambda: folder)
         self._consented()
         self.waiting.check(asked=again)
+        if self.needs_login:
+            raise account.nobody(self.login)
 
         def run_shard(_index: int, announce: Announce) -> None:
             with self.downloads.opened("Instagram"):

@@ -116,10 +116,7 @@ def use_session(private: Path, account: str, connection: InstaloaderContext) -> 
     path = session_file(private, account)
     text = secret.read(path)
     if text is None:
-        raise ArchiveError(
-            f"Nobody has logged in as {account} yet: run `merzmory fetch` with the same config in "
-            "a terminal, which asks for the password and keeps only the session."
-        )
+        raise nobody(account)
     try:
         cookies = {str(k): str(v) for k, v in json.loads(text)["cookies"].items()}
         connection.load_session(account, cookies)
@@ -240,6 +237,14 @@ class Refusals:
         if among(requests.RequestException) or status >= 500:
             return unreachable()
         return changed()
+
+
+def nobody(account: str) -> ArchiveError:
+    """There is no session."""
+    return ArchiveError(
+        f"Nobody has logged in as {account} yet: run `merzmory fetch` with the same config in a "
+        "terminal, which asks for the password and keeps only the session."
+    )
 
 
 def unreachable() -> UnreachableError:

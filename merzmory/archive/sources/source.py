@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
 from merzmory import remote
+from merzmory.manifest import Work
 from merzmory.records import Origin
 
 
@@ -66,6 +67,29 @@ class Placed:
         return {"source": self.name, "folder": self.place}
 
 
+class Distant(Source, Protocol):
+    """A source on the network; nothing is asked of it before the Work of `plan` runs."""
+
+    @property
+    def intent(self) -> str:
+        """What will be fetched from where, for the person to read before it starts."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What was fetched, in a sentence or two."""
+        ...
+
+    def plan(self, *, again: bool = False) -> Work:
+        """The Work of fetching; none where all was fetched, unless a person asks `again`.
+
+        Raises:
+            MerzmoryError: a consent, a key or a login is missing.
+            WaitingError: the service asked to wait, and the time has not come.
+        """
+        ...
+
+
 def _folder(**knobs: Any) -> Source:
     from merzmory.archive.sources.folder import FolderSource
 
@@ -96,12 +120,26 @@ def _takeout(**knobs: Any) -> Source:
     return TakeoutSource(**knobs)
 
 
+def _instagram(**knobs: Any) -> Source:
+    from merzmory.archive.sources.instagram import InstagramSource
+
+    return InstagramSource(**knobs)
+
+
+def _flickr(**knobs: Any) -> Source:
+    from merzmory.archive.sources.flickr import FlickrSource
+
+    return FlickrSource(**knobs)
+
+
 SOURCES: dict[str, Callable[..., Source]] = {
     "folder": _folder,  # folder: Path | str (a ZIP's path or a URL, too; as in the next three)
     "zip": _zip,
     "instagram_export": _instagram_export,
     "takeout": _takeout,
     "sample": _sample,  # into: Path, photos: int, seed: int
+    "instagram": _instagram,  # into, private: Path, profile, login, what: str, newest: int, ...
+    "flickr": _flickr,  # into: Path, text: str, tags, licences: list, count: int, ...
 }
 
 
