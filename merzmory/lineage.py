@@ -308,6 +308,7 @@ def matches(config: Config, workspace: Workspace) -> Result:
     settings = {
         "samples": samples(config, workspace).folder.name,
         "index": index(config, workspace).folder.name,
+        "dates": {k: m.date for k, m in _catalogue(config, workspace).marks().items() if m.date},
         **config.match.model_dump(),
     }
     return Result("match", workspace.result("matches", settings), settings)

@@ -236,6 +236,7 @@ def match(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         embedder=embedder,
         nearest=config.match.nearest,
+        dates=result.settings["dates"],
         shape=shape,
         settings=result.settings,
     )

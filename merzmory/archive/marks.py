@@ -149,16 +149,12 @@ def _meant(
         if not _holds_a_picture(exact):
             raise ArchiveError(f"{exact.path} cannot be marked: {exact.reason}")
         return [exact]
-    below = [r for r in rows if r.path.startswith(place + os.sep) and _holds_a_picture(r)]
-    if below:
-        return below
-    name = re.split(r"[\\/]", word)[-1]
-    ending = word.replace("\\", "/")
-    named = [
-        row
-        for row in by_name.get(name, ())
-        if f"/{row.path}".replace("\\", "/").endswith(f"/{ending}")
-    ]
+    ending = word.replace("\\", "/").strip("/")
+    named = [row for row in by_name.get(ending.rsplit("/", 1)[-1], ()) if _ends(row, ending)]
+    if not named:
+        below = [row for row in rows if _lies_below(row, place, ending) and _holds_a_picture(row)]
+        if below:
+            return below
     if not named and _DIGITS.fullmatch(word):
         named = [row for row in rows if (row.sha256 or "").startswith(word)]
     pictures = [row for row in named if _holds_a_picture(row)]
@@ -175,6 +171,15 @@ def _meant(
             f"{word} may be {pictures[0].path} or {others.path}: give more of the path."
         )
     return pictures
+
+
+def _ends(row: Row, ending: str) -> bool:
+    return f"/{row.path}".replace("\\", "/").endswith(f"/{ending}")
+
+
+def _lies_below(row: Row, place: str, ending: str) -> bool:
+    """Whether a file lies in the folder `place`, or in one of the archive's that ends so."""
+    return row.path.startswith(place + os.sep) or f"/{ending}/" in row.path.replace("\\", "/")
 
 
 def _holds_a_picture(row: Row) -> bool:

@@ -14,10 +14,10 @@ from merzmory import decode, originals
 from merzmory.dataset.align import Points, warped
 from merzmory.dataset.crop import ALIGNED, NAMES, Box, Cut, Look, cut
 from merzmory.dataset.labels import labels
-from merzmory.dataset.readiness import Readiness, readiness
+from merzmory.dataset.readiness import Seen, readiness
 from merzmory.errors import ArchiveError, ConfigError
 from merzmory.frame import MIRROR, WHOLE, Frame, colour_of
-from merzmory.manifest import Work, lay_out, write_aside
+from merzmory.manifest import Work, digest, lay_out, write_aside
 from merzmory.records import Announce, Photo, Progress
 
 _LEAST_SIDE = 8  # pixels: the generator begins at 4 and doubles
@@ -64,6 +64,8 @@ class Cutter:
             said["frame"] = self.frame.settings()
         if self.frame.window != WHOLE:
             said["bars"] = self.bars
+        if self.boxes:
+            said["boxes"] = digest({photo: list(box) for photo, box in self.boxes.items()})
         return said
 
     def decoded(self, photo: Photo) -> int | None:
@@ -93,6 +95,12 @@ class Cutter:
         )  # fmt: skip
         return self.frame.square(image, self.resolution, box=box, bars=self.bars)
 
+    def would_enlarge(self, photo: Photo) -> bool:
+        """`enlarges`, of a photograph that is not opened: every method cuts as much."""
+        look = Look(photo.width, photo.height)
+        ratio, hand = self.frame.ratio, self.boxes.get(photo.id)
+        return self.enlarges(cut(look, method="centre", ratio=ratio, hand=hand))
+
     def enlarges(self, found: Cut) -> bool:
         """Whether the square has more pixels, in one direction, than the photograph gave."""
         if found.turned is not None:
@@ -109,7 +117,7 @@ def plan(
     cutter: Cutter,
     shard_size: int,
     label: str = "",
-    ready: Readiness | None = None,
+    seen: Sequence[Seen] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Work:
     """Lay out cutting a square from each photograph into `folder`.
@@ -118,14 +126,15 @@ def plan(
     pixels), method, taken, place, width, height, label where the squares are labelled by `label`
     ("album" or "year"), corners (x, y of upper left, upper right, lower right, lower left) where
     the square lies turned, and upsampled where it has more pixels than the photograph gave.
-    `ready` is what is known of the photographs; `settings` is what else the dataset was made from.
+    `seen` is what was measured of the photographs, for readiness.json, whose verdict is announced;
+    `settings` is what else the dataset was made from.
 
     Raises:
         ArchiveError: there are fewer than ten photographs.
         ConfigError: the photographs cannot be told apart by `label`.
         SettingsDifferError: `folder` was made with other settings.
     """
-    ready = ready or readiness(len(photos), cutter.resolution)
+    ready = readiness(len(photos), cutter.resolution, seen=seen)
     if ready.verdict == "STOP":
         raise ArchiveError(" ".join(ready.reasons))
     named = labels(photos, label)
@@ -142,7 +151,7 @@ def plan(
 
     def join(part: Path, lines: list[dict[str, Any]]) -> None:
         enlarged = sum(line.get("upsampled", False) for line in lines)
-        found = readiness(len(lines), cutter.resolution, upsampled=enlarged)
+        found = readiness(len(lines), cutter.resolution, upsampled=enlarged, seen=seen)
         write_aside(part / "readiness.json", json.dumps(asdict(found), indent=1).encode())
 
     made_from = {**(settings or {}), **cutter.settings()}

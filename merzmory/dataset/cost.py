@@ -26,6 +26,7 @@ from merzmory.gan.step import TrainingState
 
 _FLOAT = 4  # bytes
 _SMALL = 128  # pixels up to which a whole batch is measured on a CPU; above, one picture
+_WARM = 16  # steps that a run takes to find its pace; R1 comes every so many
 _SHAPING = ("batch", "device", "threads", "precision", "r1_interval", "pl_interval", "ada")
 
 
@@ -86,10 +87,10 @@ def recorded(earlier: Iterable[Path], config: TrainConfig, network: NetworkConfi
             known = runs.read_run(folder)
             if _kind(known["config"], known["network"]) != _kind(config, network):
                 continue
-            speeds = [line["images_per_second"] for line in runs.read_lines(folder / runs.TIMINGS)]
+            lines = runs.read_lines(folder / runs.TIMINGS)
+            speeds = [line["images_per_second"] for line in lines if line["step"] > _WARM]
         except (EngineError, KeyError, TypeError):
             continue
-        speeds = [speed for speed in speeds[1:] or speeds if speed > 0]  # the first warms up
         if speeds:
             return Pace(config.batch / statistics.median(speeds), f"as {folder.name} took")
     return None

@@ -28,6 +28,7 @@ COLOUR = 0.04  # below, a photograph is black and white
 _PAUSE = datetime.timedelta(hours=2)  # without a photograph: a new outing
 _BURST = datetime.timedelta(seconds=2)
 _ROWS = 512  # hashes compared at once
+_PROBES = 4096  # of more photographs, so many are asked for their twins
 
 Verdict = Literal["GO", "FIX FIRST", "STOP"]
 
@@ -75,14 +76,17 @@ def readiness(
     seen: Sequence[Seen] = (),
     set_aside: Mapping[str, int] | None = None,
     costs: Sequence[Cost] = (),
+    steps: int = 0,
+    free: int | None = None,
 ) -> Readiness:
     """Whether `count` squares at `resolution` pixels will do, `upsampled` of them enlarged.
 
     `seen` is what was measured of the photographs they are cut from, `set_aside` how many files
-    were left out by verdict, and `costs` what trainings of some lengths take.
+    were left out and why, `costs` what trainings of some lengths take, of which the one of `steps`
+    is planned, and `free` the bytes that the disk has left.
     """
     numbers: dict[str, float] = {"photographs": count, "enlarged": upsampled}
-    numbers |= {f"set_aside_{verdict}": n for verdict, n in (set_aside or {}).items()}
+    numbers |= {f"set_aside_{why}": n for why, n in (set_aside or {}).items()}
     if count < LEAST:
         return Readiness(
             "STOP",
@@ -104,6 +108,12 @@ def readiness(
         reasons.append(
             f"{upsampled} of {count} squares are smaller than {resolution} pixels and were "
             "enlarged: they teach blur; raise cull.min_side to leave them out."
+        )
+    planned = next((cost for cost in costs if cost.steps == steps), None)
+    if planned and free is not None and planned.bytes > free:
+        reasons.append(
+            f"{steps} steps take about {planned.bytes / 1e9:.1f} GB, and the disk has "
+            f"{free / 1e9:.1f} GB left: free some space, or set train.keep_checkpoints=1."
         )
     if seen:
         numbers |= measured(seen)
@@ -142,14 +152,17 @@ def measured(seen: Sequence[Seen]) -> dict[str, float]:
 
 
 def twins(hashes: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether each of the 64-bit hashes (hex) has another within ALIKE_BITS: bool [N]."""
+    """Whether hashes (64 bits, hex) have another one within ALIKE_BITS: bool [N].
+
+    Of more than some thousands, so many are asked, evenly spread.
+    """
     bits = np.array([int(text, 16) for text in hashes], np.uint64)
-    found = np.zeros(len(bits), bool)
-    for start in range(0, len(bits), _ROWS):
-        rows = bits[start : start + _ROWS]
-        distance = np.bitwise_count(rows[:, None] ^ bits[None, :])
-        distance[np.arange(len(rows)), start + np.arange(len(rows))] = 64  # itself
-        found[start : start + _ROWS] = (distance <= ALIKE_BITS).any(1)
+    asked = np.unique(np.linspace(0, len(bits) - 1, min(len(bits), _PROBES)).astype(np.int64))
+    found = np.zeros(len(asked), bool)
+    for start in range(0, len(asked), _ROWS):
+        rows = asked[start : start + _ROWS]
+        near = np.bitwise_count(bits[rows][:, None] ^ bits[None, :]) <= ALIKE_BITS
+        found[start : start + _ROWS] = near.sum(1) > 1  # itself is one
     return found
 
 

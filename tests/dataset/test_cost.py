@@ -16,8 +16,8 @@ from merzmory.gan.config import TrainConfig
 from merzmory.gan.training import train
 
 _TINY = TrainConfig(
-    steps=4, batch=2, threads=1, device="cpu", z_dim=16, w_dim=16, mapping_layers=2,
-    channel_base=256, channel_max=32, tick_steps=2, mbstd_group=2, metric_pictures=0,
+    steps=40, batch=2, threads=1, device="cpu", z_dim=16, w_dim=16, mapping_layers=2,
+    channel_base=256, channel_max=32, tick_steps=10, snapshots=(0,), mbstd_group=2, metric_pictures=0,
 )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_disk_is_what_a_run_takes(run: Path) -> None:
     (found,) = cost.costs(
-        resolution=16, labels=2, config=_TINY, base=None, earlier=[run], steps=[4]
+        resolution=16, labels=2, config=_TINY, base=None, earlier=[run], steps=[40]
     )
     states = [path.stat().st_size for path in (run / "checkpoints").rglob("*.safetensors")]
     slim = [path.stat().st_size for path in (run / "snapshots").iterdir()]
@@ -52,16 +52,17 @@ def test_the_disk_is_what_a_run_takes(run: Path) -> None:
 
 
 def test_an_earlier_run_of_the_same_kind_says_the_pace(run: Path) -> None:
-    speeds = [line["images_per_second"] for line in runs.read_lines(run / runs.TIMINGS)]
-    assert len(speeds) >= 2
+    lines = runs.read_lines(run / runs.TIMINGS)
+    speeds = [line["images_per_second"] for line in lines if line["step"] > 16]
+    assert len(lines) > len(speeds) >= 2
     (found,) = cost.costs(
         resolution=16, labels=2, config=_TINY, base=None, earlier=[run], steps=[100]
     )
     assert found.how == "as run-1 took" and found.steps == 100
-    assert found.seconds == pytest.approx(100 * 2 / np.median(speeds[1:]))
+    assert found.seconds == pytest.approx(100 * 2 / np.median(speeds))
 
 
-@pytest.mark.parametrize("other", [{"batch": 4}, {"threads": 2}, {"channel_max": 16}])
+@pytest.mark.parametrize("other", [{"batch": 4}, {"r1_interval": 8}, {"channel_max": 16}])
 def test_another_kind_of_run_is_measured(run: Path, other: dict[str, int]) -> None:
     few, many = cost.costs(
         resolution=16, labels=2, config=replace(_TINY, **other), base=None, earlier=[run, run / "x"]
