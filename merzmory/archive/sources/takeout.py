@@ -21,13 +21,14 @@ from merzmory.records import Origin
 
 _CUT = 46  # characters of a sidecar's name that are left before .json (51 with it)
 _SUPPLEMENT = ".supplemental-metadata"
-_NUMBERED = re.compile(r"(.+)(\(\d+\))(\.[^.]*)?")
+_NUMBERED = re.compile(r"(.+)(\(\d+\))")
 _EDITED = (  # how Google Photos names what a person edited, by the account's language
     "-edited", "-bearbeitet", "-bewerkt", "-edytowane", "-modifié", "-modificato", "-ha editado",
     "-editat", "-編集済み",
 )  # fmt: skip
 _MADE = ("-effects", "-smile", "-mix")  # what Google made of a photograph unasked
 _MOTION = re.compile(r"\.(mp|mv)(~\d+)?")
+_PHOTOGRAPH, _ALBUM, _DAMAGED = "photograph", "album", "damaged"  # what a note is about
 _NO_ALBUM = re.compile(r".*\b\d{4}|\d{4}-\d\d-\d\d.*")  # Photos from 2020; a day, in old exports
 
 
@@ -37,6 +38,27 @@ class _Name:
 
     folder: str
     file: str
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is JSON: a sidecar, or what Google says of an album."""
+        return self.file.lower().endswith(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What a JSON file says."""
+
+    what: str = ""
+    title: str = ""
+    taken: str | None = None
+    place: tuple[float, float] | None = None
+    caption: str = ""
+    url: str = ""
+    trashed: bool = False
+
+
+_NOTHING = _Note()
 
 
 class TakeoutSource(Placed):
@@ -50,56 +72,52 @@ class TakeoutSource(Placed):
         Raises:
             ArchiveError: the place is missing, is neither folder nor ZIP, or cannot be opened.
         """
-        items = list(contents(self.place, closed, parts=True))
-        names = [_name(item.name) for item in items]
-        notes: dict[_Name, Found] = {}
-        folders: defaultdict[str, set[str]] = defaultdict(set)  # other files, by folder
-        for item, name in zip(items, names, strict=True):
-            if item.found.skip:
+        items = [
+            (item.found, _name(item.name)) for item in contents(self.place, closed, parts=True)
+        ]
+        folders: defaultdict[str, set[str]] = defaultdict(set)  # all but notes, by folder
+        told: dict[_Name, _Note] = {}
+        for found, name in items:
+            if found.skip:
                 continue
-            if name.file.lower().endswith(".json"):
-                notes.setdefault(name, item.found)
-            else:
+            if not name.is_note:
                 folders[name.folder].add(name.file)
-        whose: dict[_Name, str] = {}  # the file that a note describes, the first by name
-        note_of: dict[_Name, _Name] = {}
-        for folder, files in folders.items():
-            for file in sorted(files, key=lambda f: (len(f), f)):
-                for candidate in sidecars(file):
-                    note = _Name(folder, candidate)
-                    if note in notes:
-                        note_of[_Name(folder, file)] = note
-                        whose.setdefault(note, file)
-                        break
-        told = {note: _told(found) for note, found in notes.items()}
+            elif name not in told:
+                told[name] = _told(found)
+        notes, whose = _matched(folders, told)
         titles = {
-            note.folder: str(said.get("title") or "")
-            for note, said in told.items()
-            if said is not None and note not in whose and _is_album(said)
+            name.folder: note.title
+            for name, note in told.items()
+            if note.what == _ALBUM and name not in whose
         }
         albums = {folder: _album(folder, titles) for folder in folders}
         shared: defaultdict[tuple[str, int], set[str]] = defaultdict(set)  # albums of equal files
-        for item, name in zip(items, names, strict=True):
+        for found, name in items:
             if albums.get(name.folder):
-                shared[name.file, item.found.bytes].add(albums[name.folder])
-        for item, name in zip(items, names, strict=True):
-            found = item.found
+                shared[name.file, found.bytes].add(albums[name.folder])
+        for found, name in items:
             if found.skip:
                 yield found
-            elif name.file.lower().endswith(".json"):
+            elif name.is_note:
                 yield replace(found, skip=_note_says(told[name], whose.get(name)))
-            elif name.file.lower().endswith((".html", ".csv", ".txt")):
+            elif name.file.lower().endswith((".html", ".csv")):
                 yield replace(found, skip="It is a page that Google added to the export.")
             elif _MOTION.fullmatch(posixpath.splitext(name.file)[1].lower()):
                 yield replace(found, skip="It is the film of a motion photo, not a photograph.")
             else:
-                said = told[note_of[name]] if name in note_of else None
-                album = albums[name.folder] or ", ".join(sorted(shared[name.file, found.bytes]))
-                yield replace(
-                    found,
-                    origin=_origin(name, said or {}, album),
-                    skip=_set_aside(name, said or {}, folders[name.folder]),
+                note = notes.get(name, _NOTHING)
+                origin = Origin(
+                    source=self.name,
+                    name=note.title or name.file,
+                    taken=note.taken,
+                    taken_from="sidecar" if note.taken else "",
+                    place=note.place,
+                    caption=note.caption,
+                    album=albums[name.folder] or ", ".join(sorted(shared[name.file, found.bytes])),
+                    url=note.url,
                 )
+                beside = folders[name.folder]
+                yield replace(found, origin=origin, skip=_set_aside(name.file, note, beside))
 
 
 def sidecars(file: str) -> Iterator[str]:
@@ -109,26 +127,40 @@ def sidecars(file: str) -> Iterator[str]:
     `.json` is cut to 46 characters; the number of a second photograph of a name, IMG(1).jpg, comes
     behind that. An edited photograph has its original's sidecar.
     """
+    yield from _cut(file)
     stem, suffix = posixpath.splitext(file)
-    number = _NUMBERED.fullmatch(file)
-    plain = f"{number[1]}{number[3] or ''}" if number else file
-    tail = number[2] if number else ""
-    yield from _cut(file, "")
-    if number:
-        yield from _cut(plain, tail)
+    number = _NUMBERED.fullmatch(stem)
+    plain, tail = (number[1], number[2]) if number else (stem, "")
     for ending in (*_EDITED, *_MADE):
-        original = posixpath.splitext(plain)[0].removesuffix(ending)
-        if original != posixpath.splitext(plain)[0]:
-            yield from _cut(f"{original}{tail}{suffix}", "")
-            if tail:
-                yield from _cut(f"{original}{suffix}", tail)
+        if plain.endswith(ending):  # IMG-edited(1).jpg
+            yield from _cut(f"{plain.removesuffix(ending)}{tail}{suffix}")
         elif stem.endswith(ending):  # IMG(1)-edited.jpg
-            yield from sidecars(f"{stem.removesuffix(ending)}{suffix}")
+            yield from _cut(f"{stem.removesuffix(ending)}{suffix}")
 
 
-def _cut(file: str, number: str) -> Iterator[str]:
-    yield f"{(file + _SUPPLEMENT)[:_CUT]}{number}.json"
-    yield f"{file[:_CUT]}{number}.json"
+def _cut(file: str) -> Iterator[str]:
+    stem, suffix = posixpath.splitext(file)
+    number = _NUMBERED.fullmatch(stem)
+    plain = [(file, "")] + ([(f"{number[1]}{suffix}", number[2])] if number else [])
+    for name, tail in plain:
+        yield f"{(name + _SUPPLEMENT)[:_CUT]}{tail}.json"
+        yield f"{name[:_CUT]}{tail}.json"
+
+
+def _matched(
+    folders: Mapping[str, set[str]], told: Mapping[_Name, _Note]
+) -> tuple[dict[_Name, _Note], dict[_Name, str]]:
+    """(note of each photograph that has one, photograph of each note: of several the shortest)."""
+    notes: dict[_Name, _Note] = {}
+    whose: dict[_Name, str] = {}
+    for folder, files in folders.items():
+        for file in sorted(files, key=lambda f: (len(f), f)):
+            candidates = (_Name(folder, note) for note in sidecars(file))
+            note = next((note for note in candidates if note in told), None)
+            if note is not None:
+                notes[_Name(folder, file)] = told[note]
+                whose.setdefault(note, file)
+    return notes, whose
 
 
 def _name(path: str) -> _Name:
@@ -140,20 +172,27 @@ def _name(path: str) -> _Name:
     return _Name("/".join(folders), file)
 
 
-def _told(found: Found) -> Mapping[str, Any] | None:
-    """What a note says; None where it is damaged."""
+def _told(found: Found) -> _Note:
     try:
         said = json_of(found)
     except BrokenNoteError:
-        return None
+        return _Note(_DAMAGED)
     if not isinstance(said, dict):
-        return {}
+        return _NOTHING
     older = said.get("albumData")
-    return older if isinstance(older, dict) else said
-
-
-def _is_album(said: Mapping[str, Any]) -> bool:
-    return "title" in said and "photoTakenTime" not in said
+    if isinstance(older, dict):
+        said = older
+    taken = said.get("photoTakenTime")
+    about = _ALBUM if taken is None else _PHOTOGRAPH
+    return _Note(
+        about if "title" in said else "",
+        title=_text(said.get("title")),
+        taken=utc(taken.get("timestamp")) if isinstance(taken, dict) else None,
+        place=place_of(said.get("geoData")) or place_of(said.get("geoDataExif")),
+        caption=_text(said.get("description")),
+        url=_text(said.get("url")),
+        trashed=said.get("trashed") is True,
+    )
 
 
 def _album(folder: str, titles: Mapping[str, str]) -> str:
@@ -165,37 +204,18 @@ def _album(folder: str, titles: Mapping[str, str]) -> str:
     return name if inside and not _NO_ALBUM.fullmatch(name) else ""
 
 
-def _origin(name: _Name, said: Mapping[str, Any], album: str) -> Origin:
-    taken = said.get("photoTakenTime")
-    date = utc(taken.get("timestamp")) if isinstance(taken, dict) else None
-    return Origin(
-        source=TakeoutSource.name,
-        name=_text(said.get("title")) or name.file,
-        taken=date,
-        taken_from="sidecar" if date else "",
-        place=place_of(said.get("geoData")) or place_of(said.get("geoDataExif")),
-        caption=_text(said.get("description")),
-        album=album,
-        url=_text(said.get("url")),
-    )
-
-
-def _set_aside(name: _Name, said: Mapping[str, Any], beside: set[str]) -> str:
+def _set_aside(file: str, note: _Note, beside: set[str]) -> str:
     """Why a picture is left out, in one sentence; "" where it is read."""
-    if said.get("trashed"):
+    if note.trashed:
         return "It lay in the bin of Google Photos."
-    stem, suffix = posixpath.splitext(name.file)
+    stem, suffix = posixpath.splitext(file)
     for ending in _EDITED:
         for edited in _versions(stem, suffix, ending):
             if edited in beside:
                 return f"You edited this photograph: {_line(edited)} is read in its place."
     for ending in _MADE:
         original = f"{stem.replace(ending, '')}{suffix}"
-        if (
-            original != name.file
-            and original in beside
-            and name.file in _versions(*posixpath.splitext(original), ending)
-        ):
+        if original in beside and file in _versions(*posixpath.splitext(original), ending):
             return f"Google made it from {_line(original)}, which is read in its place."
     return ""
 
@@ -207,18 +227,18 @@ def _versions(stem: str, suffix: str, ending: str) -> list[str]:
     return [*names, f"{number[1]}{ending}{number[2]}{suffix}"] if number else names
 
 
-def _note_says(said: Mapping[str, Any] | None, whose: str | None) -> str:
-    if said is None:
+def _note_says(note: _Note, whose: str | None) -> str:
+    if note.what == _DAMAGED:
         about = f" about {_line(whose)}, whose date is missing" if whose else ""
         return f"It is a damaged note{about}: download the export again."
     if whose:
         return f"It is Google's note about {_line(whose)}: date, place and caption are kept."
-    if "photoTakenTime" in said:
+    if note.what == _PHOTOGRAPH:
         return (
-            f"It is a note about {_line(_text(said.get('title'))) or 'a photograph'}, which is in no part "
-            "that was given: put the other ZIPs of the export beside it."
+            f"It is a note about {_line(note.title) or 'a photograph'}, which is in no part that "
+            "was given: put the other ZIPs of the export beside it."
         )
-    if _is_album(said):
+    if note.what == _ALBUM:
         return "It is Google's note about an album, whose title is kept."
     return "It is Google's data about your account, not a picture."
 
