@@ -89,7 +89,7 @@ def counted(rows: Sequence[Row]) -> str:
         for verdict in ("kept", "duplicate", "rejected", "skipped", "error")
         if counts[verdict]
     ]
-    return f"{len(rows)} files ({', '.join(parts)})"
+    return f"{len(rows)} files" + f" ({', '.join(parts)})" * bool(parts)
 
 
 def photo_lines(rows: Sequence[Row], *, every: bool) -> Iterator[str]:

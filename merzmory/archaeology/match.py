@@ -38,6 +38,7 @@ def plan(
     folder: Path,
     embedder: str = "hoglab",
     nearest: int = 3,
+    dates: Mapping[str, str] | None = None,
     shape: Frame = SQUARE,
     settings: Mapping[str, Any],
     shard_size: int = 64,
@@ -47,7 +48,8 @@ def plan(
     A line is a `records.Match` and its "percentile": of 100 photographs of the archive, how many
     lie nearer to another one than this picture to this photograph (0: nearer than any two; None
     in an archive of one photograph). Pictures are asked for as they are and mirrored, because
-    training mirrors. The squares of the dataset are shown in `shape`, as the pictures are.
+    training mirrors. `dates` says when a photograph (by its id) was taken where that was said after
+    the dataset was made. The squares of the dataset are shown in `shape`, as the pictures are.
     `sheets/sheet-00.png` on show picture | nearest. `index` needs to be
     finished when the first shard runs.
 
@@ -70,7 +72,10 @@ def plan(
             shards[number], photo_search(index, plain, mirrored, photos, nearest), strict=True
         ):
             for rank, (row, distance, mirror) in enumerate(found, 1):
-                match = _match(picture["file"], rank, squares[row], distance, mirror)
+                square = squares[row]
+                if dates and square["photo"] in dates:
+                    square = {**square, "taken": dates[square["photo"]]}
+                match = _match(picture["file"], rank, square, distance, mirror)
                 lines.append({**asdict(match), "percentile": percentile(index, distance)})
         done = number * shard_size + len(files)
         announce(Progress("match", done, len(pictures), "pictures"))

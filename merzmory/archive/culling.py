@@ -88,13 +88,19 @@ def plan(*, archive: Path, **knobs: Any) -> Work:
 def judge(
     assets: Sequence[Asset], thresholds: Thresholds, said: Mapping[str, Marks]
 ) -> Iterator[Decision]:
-    """A decision on each picture: the person's, its quality, then what else shows the same."""
+    """A decision on each picture: the person's, its quality, then what else shows the same.
+
+    A frame that the person set aside takes the worse frames of its stack with it: they show what is
+    not wanted. A better one stays, and so does one that was picked.
+    """
     sound: list[Asset] = []
     by_hand: dict[str, Decision] = {}
+    unwanted: dict[str, Decision] = {}
     for asset in assets:
-        decision = _by_hand(asset, thresholds, said.get(asset.sha256, NOTHING))
-        if decision is not None and decision.verdict == KEPT:
-            by_hand[asset.sha256] = decision
+        mine = said.get(asset.sha256, NOTHING)
+        decision = _by_hand(asset, thresholds, mine)
+        if decision is not None and (decision.verdict == KEPT or mine.flag == marks.REJECT):
+            (by_hand if decision.verdict == KEPT else unwanted)[asset.sha256] = decision
             sound.append(asset)
             continue
         decision = decision or next(
@@ -111,13 +117,16 @@ def judge(
             picked=by_hand,
         )
     }  # fmt: skip
-    single = [asset for asset in sound if asset.sha256 not in twice]
+    single = [a for a in sound if a.sha256 not in twice and a.sha256 not in unwanted]
     in_bursts = dict(_in_bursts(single, thresholds, by_hand))
     for asset in sound:
         if asset.sha256 in by_hand:
             yield by_hand[asset.sha256]
+        elif asset.sha256 in unwanted:
+            yield unwanted[asset.sha256]
         elif asset.sha256 in twice:
-            yield _double(twice[asset.sha256], thresholds)
+            double = twice[asset.sha256]
+            yield _double(double, thresholds, unwanted=double.kept in unwanted)
         elif asset.sha256 in in_bursts:
             yield in_bursts[asset.sha256]
         else:
@@ -166,14 +175,15 @@ def _blur(asset: Asset, thresholds: Thresholds) -> Decision | None:
 _CHECKS = (_size, _exposure, _blur)  # the first that objects speaks
 
 
-def _double(double: Double, thresholds: Thresholds) -> Decision:
-    but_for = (
-        f" but for {'a border' if double.but_for == 'border' else f'its {double.but_for} cut'}"
-    )
+def _double(double: Double, thresholds: Thresholds, *, unwanted: bool) -> Decision:
+    cut = "a border" if double.but_for == "border" else f"its {double.but_for} cut"
+    same = "the same as {kept}" + f" but for {cut}" * bool(double.but_for)
+    if unwanted:
+        reason = f"It shows {same}, which you set aside: pick this one to keep it."
+    else:
+        reason = f"It shows {same}, which is the better frame ({double.bits} of 256 bits differ)."
     return Decision(
-        double.sha256, "near", DUPLICATE,
-        f"It shows the same as {{kept}}{but_for if double.but_for else ''}, which is the better "
-        f"frame ({double.bits} of 256 bits differ).",
+        double.sha256, "near", REJECTED if unwanted else DUPLICATE, reason,
         float(double.bits), float(thresholds.confirm_bits), double.kept,
     )  # fmt: skip
 
