@@ -158,26 +158,70 @@ def developed(
         PictureError: the pixels are damaged.
     """
     with in_words():
-        stored = picture.size
-        # TIFF is turned by Pillow, and HEIC by its plug-in, while the pixels load
-        turned = 1 if picture.format in {"TIFF", "HEIF"} else orientation(picture)
-        if picture.format in {"JPEG", "MPO"}:  # DCT scaling: the inverse transform gives fewer
-            # libjpeg rounds up: 3998 pixels give 1000 at 1/4
-            scales = [(max(stored) - 1) // max(1, longest - 1)] if longest else []
-            scales += [min(stored) // shortest] if shortest else []
-            scale = max(1, min(scales, default=1))
-            picture.draft(None, (max(1, stored[0] // scale), max(1, stored[1] // scale)))
-        picture.load()
-        full = picture.size if picture.format in {"TIFF", "HEIF"} else stored
-        small = picture
-        if longest and max(picture.size) > longest and picture.mode[0] not in "P1IF":
-            small = _reduced(picture, longest)
-        image = srgb(small, picture.info.get("icc_profile"))
-        if longest and max(image.size) > longest:
-            image = _reduced(image, longest)
-        if turned in _TURNS:
-            image = image.transpose(_TURNS[turned])
-        return image, (full[::-1] if turned >= 5 else full)
+        turned, full = _loaded(picture, longest, shortest)
+        image = _converted(picture, longest)
+        return _upright(image, turned), (full[::-1] if turned >= 5 else full)
+
+
+def glimpsed(
+    picture: Image.Image, *, longest: int
+) -> tuple[Image.Image, Image.Image, tuple[int, int]]:
+    """An opened picture as it is measured: (grey, colour, full upright size).
+
+    `grey` (mode L) is `developed` with this `longest`, in grey; `colour` (RGB) is box-reduced to
+    between a quarter and a half of it. Grey is reduced alone where no profile asks for colours.
+
+    Raises:
+        PictureError: the pixels are damaged.
+    """
+    with in_words():
+        turned, full = _loaded(picture, longest, None)
+        profile = picture.info.get("icc_profile")
+        plain = picture.mode == "RGB" and not picture.has_transparency_data
+        if plain and (not profile or _transform(profile, "RGB") is None):
+            colour, grey = picture, picture.convert("L")
+            if max(grey.size) > longest:
+                grey = _reduced(grey, longest)
+        else:
+            colour = _converted(picture, longest)
+            grey = colour.convert("L")
+        factor = max(colour.size) * 4 // longest
+        if factor > 1:
+            colour = colour.reduce(factor)
+        upright = full[::-1] if turned >= 5 else full
+        return _upright(grey, turned), _upright(colour, turned), upright
+
+
+def _loaded(
+    picture: Image.Image, longest: int | None, shortest: int | None
+) -> tuple[int, tuple[int, int]]:
+    """Decode the pixels, a JPEG's at 1/2, 1/4 or 1/8; (orientation still to be made up, size)."""
+    stored = picture.size
+    # TIFF is turned by Pillow, and HEIC by its plug-in, while the pixels load
+    turned = 1 if picture.format in {"TIFF", "HEIF"} else orientation(picture)
+    if picture.format in {"JPEG", "MPO"}:  # DCT scaling: the inverse transform gives fewer
+        # libjpeg rounds up: 3998 pixels give 1000 at 1/4
+        scales = [(max(stored) - 1) // max(1, longest - 1)] if longest else []
+        scales += [min(stored) // shortest] if shortest else []
+        scale = max(1, min(scales, default=1))
+        picture.draft(None, (max(1, stored[0] // scale), max(1, stored[1] // scale)))
+    picture.load()
+    return turned, (picture.size if picture.format in {"TIFF", "HEIF"} else stored)
+
+
+def _converted(picture: Image.Image, longest: int | None) -> Image.Image:
+    """Decoded pixels in sRGB, the longer side at most `longest` of them."""
+    small = picture
+    if longest and max(picture.size) > longest and picture.mode[0] not in "P1IF":
+        small = _reduced(picture, longest)
+    image = srgb(small, picture.info.get("icc_profile"))
+    if longest and max(image.size) > longest:
+        image = _reduced(image, longest)
+    return image
+
+
+def _upright(image: Image.Image, turned: int) -> Image.Image:
+    return image.transpose(_TURNS[turned]) if turned in _TURNS else image
 
 
 def orientation(picture: Image.Image) -> int:
