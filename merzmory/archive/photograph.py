@@ -112,11 +112,11 @@ def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
     with decode.opened(file) as picture:
         found = metadata.read(picture)  # before decoding: Pillow turns a TIFF and drops its tags
         kind = picture.format or ""
-        small, (width, height) = decode.developed(picture, longest=LOOK_AT)
-    pixels = np.asarray(small.convert("L"))
+        grey, _colour, (width, height) = decode.glimpsed(picture, longest=LOOK_AT)
+    pixels = np.asarray(grey)
     tiny = hashes.reduced(pixels)
     judged = quality.measure(pixels)
-    scale = max(width, height) / max(small.size)
+    scale = max(width, height) / max(grey.size)
     return Asset(
         sha256=sha256,
         bytes=size,
