@@ -187,6 +187,12 @@ def _cut(photo: Photo, part: Path, file: str, cutter: Cutter) -> dict[str, Any]:
         "box": list(found.box), "method": found.method,
         "taken": photo.taken, "place": photo.place, "width": photo.width, "height": photo.height,
     }  # fmt: skip
+    origin = photo.origin
+    if origin is not None and origin.owner and origin.licence:  # the gallery has to name them
+        line["credit"] = {
+            "owner": origin.owner, "title": origin.name, "licence": origin.licence,
+            "url": origin.url,
+        }  # fmt: skip
     if found.turned is not None:
         line["corners"] = found.turned.corners.round(2).tolist()
     return line | {"upsampled": True} if cutter.enlarges(found) else line

@@ -1,6 +1,7 @@
 """The exhibition as a static site: no server, no build step, nothing from elsewhere.
 
     index.html   gallery.css   gallery.js   icon.svg
+    credits.html               whose photographs were learned from, where their licences ask for it
     pictures/0001-960.webp     the generated pictures, in several widths
     nearest/0001.webp          the photographs nearest to them, without any metadata
     film/film.mp4  film/poster.jpg
@@ -23,6 +24,7 @@ from PIL import Image
 
 from merzmory.errors import ArchiveError
 from merzmory.frame import SQUARE, Frame
+from merzmory.gallery.credits import credits_of
 from merzmory.gallery.pictures import hang, photograph, shown_size
 from merzmory.manifest import Work, finished_with, lay_out, read_manifest, write_aside
 from merzmory.records import Announce, Progress
@@ -100,7 +102,9 @@ def plan(
         return made
 
     def join(part: Path, lines: list[dict[str, Any]]) -> None:
+        owed = credits_of(read_manifest(originals))
         page = _render(
+            "index.html.j2",
             pictures=lines,
             first=max(lines, key=lambda line: float(line["contrast"])),
             title=title,
@@ -109,7 +113,11 @@ def plan(
             film=_film(part, film) if film is not None else None,
             archaeology=any(line["nearest"] for line in lines),
             noindex=noindex,
+            credits=owed,
         )
+        if owed is not None:
+            said = _render("credits.html.j2", title=title, credits=owed, noindex=noindex)
+            write_aside(part / "credits.html", said.encode())
         for file in sorted((_HERE / "static").iterdir()):
             shutil.copyfile(file, part / file.name)
         write_aside(part / "index.html", page.encode())
@@ -201,7 +209,7 @@ def _film(part: Path, film: Path) -> dict[str, Any]:
     return {"file": "film/film.mp4", "poster": "film/poster.jpg", "width": width, "height": height}
 
 
-def _render(**values: Any) -> str:
+def _render(template: str, **values: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -210,4 +218,4 @@ def _render(**values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("index.html.j2").render(values)
+    return environment.get_template(template).render(values)
