@@ -209,7 +209,7 @@ def _table(file: BinaryIO) -> zipfile.ZipFile:
     head = file.read(512)
     if not end:
         raise UnreadableZipError("is empty: download it again")
-    if head.lstrip()[:1] == b"<":
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         raise UnreadableZipError(
             "is a web page and no ZIP: the download was refused, so log in and download it again"
         )
@@ -228,7 +228,9 @@ def _table(file: BinaryIO) -> zipfile.ZipFile:
             raise
         cut = head.startswith(b"PK\x03\x04")
         raise UnreadableZipError(
-            "is cut off or damaged: download it again" if cut else "is no ZIP: give a folder or a ZIP"
+            "is cut off or damaged: download it again"
+            if cut
+            else "is no ZIP: give a folder or a ZIP"
         ) from error
     if len(table.filelist) > MAX_MEMBERS:
         raise UnreadableZipError(_too_many())

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from merzmory import remote
 from merzmory.archive.sources.contents import Item, contents
 from merzmory.archive.sources.notes import BrokenNoteError, json_of, place_of, utc
 from merzmory.archive.sources.source import Found, Placed
@@ -84,7 +85,11 @@ class InstagramExportSource(Placed):
                 except BrokenNoteError:
                     broken.add(item.found.path)
                     continue
-                named[item.found.path] = [uri for uri in found if uri.lower().endswith(_PICTURES)]
+                named[item.found.path] = [
+                    uri
+                    for uri in found
+                    if uri.lower().endswith(_PICTURES) and not remote.is_url(uri)
+                ]
                 for uri, mention in found.items():
                     known = mentions.get(uri)
                     mentions[uri] = known.with_more(mention) if known else mention
