@@ -36,7 +36,7 @@ def ending(
         yield f"    {title:<{widest}}  {path}"
     said, words = "Let it forget more (it goes on from here):", list(overrides)
     words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
-    if config.archive.folder is None:
+    if config.archive.folder is None and not config.archive.is_fetched:
         said = "Now with your own photographs (they are only read, never changed):"
         words += ["archive.folder=~/Pictures", "train.steps=500"]
     else:
