@@ -81,18 +81,18 @@ class Catalogue:
         Raises:
             ArchiveError: `ruling` has not been made yet.
         """
-        with self._database.reading() as connection:
-            assets = {asset.sha256: asset for asset in read.assets(connection)}
-            rows = list(read.rows(connection, self._ruling(connection, ruling), assets))
         found = []
-        for row in rows:
-            if row.verdict == KEPT and row.sha256:
-                found.append(
-                    Photo(
-                        row.sha256, row.path, row.width, row.height, row.taken, row.place,
-                        assets[row.sha256].faces, row.origin, row.uncertain,
-                    )
-                )  # fmt: skip
+        with self._database.reading() as connection:
+            ruling = self._ruling(connection, ruling)
+            faces = read.faces(connection)
+            for row in read.rows(connection, ruling):
+                if row.verdict == KEPT and row.sha256:
+                    found.append(
+                        Photo(
+                            row.sha256, row.path, row.width, row.height, row.taken, row.place,
+                            faces.get(row.sha256, ()), row.origin, row.uncertain,
+                        )
+                    )  # fmt: skip
         return sorted(found, key=lambda p: (p.taken or "9999", p.path, p.id))
 
     def rows(self, ruling: str | None = None) -> list[Row]:
@@ -102,14 +102,14 @@ class Catalogue:
             ArchiveError: `ruling` has not been made yet.
         """
         with self._database.reading() as connection:
-            assets = {asset.sha256: asset for asset in read.assets(connection)}
-            return list(read.rows(connection, self._ruling(connection, ruling), assets))
+            return list(read.rows(connection, self._ruling(connection, ruling)))
 
     def counts(self, ruling: str | None = None) -> dict[str, int]:
         """How many files have each of the five verdicts; they add up to `len(rows())`."""
         counted = dict.fromkeys(VERDICTS, 0)
-        for row in self.rows(ruling):
-            counted[row.verdict] += 1
+        with self._database.reading() as connection:
+            for row in read.rows(connection, self._ruling(connection, ruling)):
+                counted[row.verdict] += 1
         return counted
 
     def assets(self) -> list[Asset]:

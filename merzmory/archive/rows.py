@@ -4,42 +4,42 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from merzmory.archive import marks
 from merzmory.archive import tables as t
-from merzmory.archive.assets import DUPLICATE, KEPT, READ, Asset, Decision, Location, Row
+from merzmory.archive.assets import DUPLICATE, KEPT, READ, Asset, Box, Decision, Location, Row
 from merzmory.records import Origin
 
 _BATCH = 1000  # rows read at a time
 
 
-def rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]) -> Iterator[Row]:
-    """Each present file with its verdict: ingest's, then exact copies, then the ruling's."""
-    wanted = (
-        select(t.location).where(t.location.c.missing_since.is_(None)).order_by(t.location.c.path)
-    )
-    places = [
-        Location(
-            os.fsdecode(row["path"]), row["bytes"], row["mtime_ns"],
-            row["sha256"], row["verdict"], row["reason"], origin_of(row["origin"]),
-        )
-        for row in connection.execute(wanted).mappings()
-    ]  # fmt: skip
-    firsts: dict[str, Location] = {}  # the oldest file of each picture, then the first by name
-    for place in sorted(places, key=lambda p: (p.mtime_ns, p.path)):
-        if place.sha256:
-            firsts.setdefault(place.sha256, place)
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a row says of its picture."""
+
+    taken: str | None
+    latitude: float | None
+    longitude: float | None
+    width: int
+    height: int
+
+
+def rows(connection: Connection, ruling: str | None) -> Iterator[Row]:
+    """Each present file with its verdict: ingest's, then exact copies, then the ruling's.
+
+    They come one by one: what is held is 300 bytes for each picture.
+    """
+    firsts = _firsts(connection)
     ruled = standing(connection, ruling) if ruling else {}
     by_hand = marks.standing(connection)
     settings = _settings(connection, ruling)
     unruled = "It is sound." if ruling else "It was read; nothing has been culled yet."
-    for place in places:
-        asset = assets.get(place.sha256 or "")
+    for place, asset in _places(connection):
         verdict, reason = place.verdict, place.reason
         if verdict == READ and place.sha256:
             first, said = firsts[place.sha256], ruled.get(place.sha256)
@@ -52,10 +52,10 @@ def rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]
                     KEPT,
                     "You took your mark back, and nothing has been culled since.",
                 )
-            if first is not place:
-                verdict, reason = DUPLICATE, f"It holds the same bytes as {first.path}."
+            if first != place.path:
+                verdict, reason = DUPLICATE, f"It holds the same bytes as {first}."
             elif said and said.kept in firsts:
-                reason = reason.replace("{kept}", firsts[said.kept].path)
+                reason = reason.replace("{kept}", firsts[said.kept])
         mine = by_hand.get(place.sha256 or "", marks.NOTHING)
         origin = _dated(place.origin, mine.date)
         taken, uncertain = _taken(asset, origin)
@@ -64,6 +64,38 @@ def rows(connection: Connection, ruling: str | None, assets: Mapping[str, Asset]
             asset.width if asset else 0, asset.height if asset else 0, place.bytes,
             uncertain, origin, mine.flag, int(mine.stars or 0), mine.label,
         )  # fmt: skip
+
+
+def _firsts(connection: Connection) -> dict[str, str]:
+    """The oldest file of each picture, then the first by name: its path, by sha256."""
+    here = select(t.location.c.sha256, t.location.c.path).where(
+        t.location.c.missing_since.is_(None), t.location.c.sha256.is_not(None)
+    )
+    wanted = here.order_by(t.location.c.mtime_ns, t.location.c.path)
+    firsts: dict[str, str] = {}
+    for sha256, path in connection.execute(wanted.execution_options(yield_per=_BATCH)):
+        firsts.setdefault(sha256, os.fsdecode(path))
+    return firsts
+
+
+def _places(connection: Connection) -> Iterator[tuple[Location, _Measured | None]]:
+    """The files that are there, by path, and what was measured of their pictures."""
+    place, asset = t.location.c, t.asset.c
+    wanted = (
+        select(
+            place.path, place.bytes, place.mtime_ns, place.sha256, place.verdict, place.reason,
+            place.origin, asset.taken, asset.latitude, asset.longitude, asset.width, asset.height,
+        )
+        .outerjoin_from(t.location, t.asset, asset.sha256 == place.sha256)
+        .where(place.missing_since.is_(None))
+        .order_by(place.path)
+    )  # fmt: skip
+    for row in connection.execute(wanted.execution_options(yield_per=_BATCH)):
+        path, size, changed, sha256, verdict, reason, origin, *measured = row
+        yield (
+            Location(os.fsdecode(path), size, changed, sha256, verdict, reason, origin_of(origin)),
+            None if measured[3] is None else _Measured(*measured),
+        )
 
 
 def _settings(connection: Connection, ruling: str | None) -> dict[str, Any]:
@@ -86,7 +118,7 @@ def _dated(origin: Origin | None, date: str) -> Origin | None:
     )
 
 
-def _taken(asset: Asset | None, origin: Origin | None) -> tuple[str | None, bool]:
+def _taken(asset: _Measured | None, origin: Origin | None) -> tuple[str | None, bool]:
     """(date, whether it is a guess): the camera's before the source's, a guess last."""
     if origin and origin.taken and origin.taken_from == "by hand":
         return origin.taken, origin.uncertain
@@ -95,7 +127,7 @@ def _taken(asset: Asset | None, origin: Origin | None) -> tuple[str | None, bool
     return (origin.taken, origin.uncertain) if origin else (None, False)
 
 
-def _place(asset: Asset | None, origin: Origin | None) -> tuple[float, float] | None:
+def _place(asset: _Measured | None, origin: Origin | None) -> tuple[float, float] | None:
     if asset is None or asset.latitude is None or asset.longitude is None:
         return origin.place if origin else None
     return asset.latitude, asset.longitude
@@ -145,8 +177,17 @@ def assets(connection: Connection, *, verdict: str | None = None) -> Iterator[As
         yield asset_of(row)
 
 
+def faces(connection: Connection) -> dict[str, tuple[Box, ...]]:
+    """The faces of the pictures in which any were found, by sha256."""
+    wanted = select(t.asset.c.sha256, t.asset.c.faces).where(t.asset.c.faces != "[]")
+    return {sha256: _boxes(text) for sha256, text in connection.execute(wanted)}
+
+
 def asset_of(row: Any) -> Asset:
     """An asset from its line of the table."""
     values = {key: value for key, value in row.items() if key != "algorithm"}
-    boxes: list[list[int]] = json.loads(values.pop("faces"))
-    return Asset(**values, faces=tuple((b[0], b[1], b[2], b[3]) for b in boxes))
+    return Asset(**{**values, "faces": _boxes(values["faces"])})
+
+
+def _boxes(text: str) -> tuple[Box, ...]:
+    return tuple((box[0], box[1], box[2], box[3]) for box in json.loads(text))
