@@ -311,7 +311,7 @@ def weights_fetch(
     ] = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Download NAME from its publisher: the only command that reaches the network."""
+    """Download NAME from its publisher, over the network."""
     with entered() as door:
         from merzmory import weights
         from merzmory.terminal import Board

@@ -119,6 +119,26 @@ def test_a_finished_fetch_asks_nothing_and_a_person_asks_for_what_is_new(
     assert pages <= 2
 
 
+def test_a_stopped_look_for_what_is_new_leaves_no_gap(fake: Any, tmp_path: Path) -> None:
+    do(source(tmp_path).plan())
+    media, first = fake.media, 50  # fifty newer ones, of which two come before it is stopped
+    fake.N = 80
+    fake.IMG += [fake.jpeg(number) for number in range(30, 80)]
+    fake.media = lambda i, host: media((i - first) % 80, host)
+
+    def stop(progress: Progress) -> None:
+        if progress.done == 14:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        do(source(tmp_path).plan(again=True), stop)
+    state = source(tmp_path).downloads.folder / "iterator.json"
+    state.write_text("{", "utf-8")  # where it was is lost
+    do(source(tmp_path).plan(again=True))
+    assert len(fetched(source(tmp_path))) == 80
+    assert not state.exists()
+
+
 def test_nothing_is_asked_before_the_risk_is_accepted(fake: Any, tmp_path: Path) -> None:
     instagram = source(tmp_path, accept_risk=False)
     with pytest.raises(ConfigError, match=r"suspended.*export.*--accept-risk"):

@@ -25,7 +25,7 @@ from merzmory.archive.sources.instagram_login import Connection, Refusals, Unrea
 from merzmory.manifest import write_aside
 from merzmory.records import Announce, Origin, Progress
 
-KNOWN_IN_A_ROW = 12  # posts, a page: behind them everything is known (three may be pinned)
+KNOWN_IN_A_ROW = 12  # posts, a page (three may be pinned)
 BARREN = 8  # posts in a row without a picture: the picture servers refuse
 RETRIES = (2.0, 10.0)  # seconds before Instagram is tried again when it stumbled
 
@@ -77,7 +77,9 @@ class Walk:
     def _walk(self) -> None:
         with self._understood():
             posts = self._posts()
-        fresh = not self._thaw(posts)
+        # everything behind a row of known posts is known, unless a stopped walk left a gap
+        complete = self._downloads.is_whole(self._newest)
+        complete = (self._thaw(posts) or not self._state.exists()) and complete
         known = 0
         while not self._newest or posts.total_index < self._newest:
             try:
@@ -91,12 +93,9 @@ class Walk:
             known = known + 1 if self._downloads.has(post.shortcode) else 0
             if not self._downloads.has(post.shortcode):
                 self._take(post, post.shortcode)
-            elif fresh and known >= KNOWN_IN_A_ROW and self._whole():
+            elif complete and known >= KNOWN_IN_A_ROW:
                 return
             self._say(posts)
-
-    def _whole(self) -> bool:
-        return self._downloads.is_whole(self._newest)
 
     def _posts(self) -> NodeIterator[Post]:
         profile: Profile
