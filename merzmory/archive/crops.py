@@ -17,6 +17,7 @@ from merzmory.archive import hashes
 
 ASPECTS = {"1:1": 1.0, "4:5": 0.8, "1.91:1": 1080 / 566}  # width over height, as Instagram cuts
 _FLAT = 6  # grey levels: a border differs by less, JPEG's ringing beside it included
+_DARK, _LIGHT = 16, 239  # grey levels: a border is black or white, a wall or a sky is neither
 _LEAST = 0.3  # share of a side that must be left inside a border
 _PER_MILLE = 1000
 _DIGITS = 4 + (1 + len(ASPECTS)) * (64 + 256) // 4
@@ -80,7 +81,7 @@ def _border(lines: npt.NDArray[np.uint8]) -> int:
     for number, line in enumerate(lines):
         low, middle, high = _at(line)
         tone = middle if tone is None else tone
-        if high - low >= _FLAT or abs(middle - tone) >= _FLAT:
+        if high - low >= _FLAT or abs(middle - tone) >= _FLAT or _DARK < tone < _LIGHT:
             return number
     return len(lines)
 

@@ -211,7 +211,8 @@ def _in_bursts(
 def _digest(assets: Sequence[Asset], said: Mapping[str, Marks]) -> str:
     """A name for what is judged: the pictures, and what was said of them."""
     lines = [f"{ALGORITHM}", *(asset.sha256 for asset in assets)]
-    lines += [f"{sha256} {m.flag} {m.stars}" for sha256, m in sorted(said.items())]
+    judging = [(sha256, m.flag, m.stars) for sha256, m in said.items() if m.flag or m.stars]
+    lines += [" ".join(one) for one in sorted(judging)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ document is expanded or fetched.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.dom.minidom import Document, Element
 from xml.parsers.expat import ExpatError
 
@@ -50,22 +51,7 @@ def read(data: bytes) -> Marks:
     Raises:
         FormatError: it is no XMP, too large, or tries more than XMP may.
     """
-    with_names = _parsed(data)
-    rating = _number(_value(with_names, "xmp", "Rating"))
-    pick = _number(_value(with_names, "xmpDM", "pick"))
-    label = _number(_value(with_names, "digiKam", "PickLabel"))
-    good = _value(with_names, "xmpDM", "good").lower()
-    flag = ""
-    if rating == -1 or pick == -1 or label == 1 or good == "false":
-        flag = REJECT
-    elif pick == 1 or label == 3 or good == "true":
-        flag = PICK
-    colour = _COLOUR_OF.get(_value(with_names, "xmp", "Label").lower().replace(" ", "-"), "")
-    if not colour:
-        number = _value(with_names, "digiKam", "ColorLabel")
-        colour = next((name for name, digit in _DIGIKAM.items() if digit == number), "")
-    stars = str(rating) if rating is not None and 1 <= rating <= MOST_STARS else ""
-    return Marks(flag=flag, stars=stars, label=colour)
+    return _told(_parsed(data))
 
 
 def is_ours(data: bytes) -> bool:
@@ -85,10 +71,18 @@ def written(said: Marks, into: bytes | None = None) -> bytes:
         FormatError: `into` is no XMP, as `read`.
     """
     document = _parsed(into if into is not None else _EMPTY.encode())
-    values = _values(said)
+    before = _told(document)
+    values = _values(
+        replace(
+            said,
+            flag=said.flag or before.flag,
+            stars=said.stars or before.stars,
+            label=said.label or before.label,
+        )
+    )
     told = list(_descriptions(document))
     for description in told:
-        for space, name in values:
+        for space, name in {*values, *([("xmp", "Rating")] if said.flag else [])}:
             _forget(description, _SPACES[space], name)
         if _is_empty(description):
             _rdf(document).removeChild(description)
@@ -106,6 +100,24 @@ def written(said: Marks, into: bytes | None = None) -> bytes:
         return (_HEAD + str(root.toxml()) + _END).encode()
     except RecursionError as error:
         raise FormatError("It is damaged: it is nested too deep.") from error
+
+
+def _told(document: Document) -> Marks:
+    rating = _number(_value(document, "xmp", "Rating"))
+    pick = _number(_value(document, "xmpDM", "pick"))
+    label = _number(_value(document, "digiKam", "PickLabel"))
+    good = _value(document, "xmpDM", "good").lower()
+    flag = ""
+    if rating == -1 or pick == -1 or label == 1 or good == "false":
+        flag = REJECT
+    elif pick == 1 or label == 3 or good == "true":
+        flag = PICK
+    colour = _COLOUR_OF.get(_value(document, "xmp", "Label").lower().replace(" ", "-"), "")
+    if not colour:
+        number = _value(document, "digiKam", "ColorLabel")
+        colour = next((name for name, digit in _DIGIKAM.items() if digit == number), "")
+    stars = str(rating) if rating is not None and 1 <= rating <= MOST_STARS else ""
+    return Marks(flag=flag, stars=stars, label=colour)
 
 
 def _values(said: Marks) -> dict[tuple[str, str], str]:
