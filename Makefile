@@ -35,11 +35,11 @@ $(BIN)/python:
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Setting up (once; a few minutes) ..."
 	@$(PIP) torch
-	@$(PIP) -e '.[heic]'
+	@$(PIP) -e '.[heic,raw]'
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	@$(PIP) -e '.[heic,dev]'
+	@$(PIP) -e '.[heic,raw,dev]'
 	@touch $@
 
 clean:

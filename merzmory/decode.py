@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from merzmory import disguises, mending, raw
 from merzmory.errors import ArchiveError
 
 # the formats that are opened (MPO by way of JPEG); never EPS, which would start another program
@@ -27,6 +28,13 @@ DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
     SyntaxError, TypeError, ValueError, struct.error, Image.DecompressionBombError,
 )  # fmt: skip
+_EXTRA = {
+    "heic": 'It is a HEIC photograph: install the extra with pip install "merzmory[heic]" and run '
+    "the command again.",
+    "raw": 'It is a RAW photograph: install the extra with pip install "merzmory[raw]" and run the '
+    "command again.",
+}
+_FILL = 64  # equal bytes at a file's end that are no picture's
 _MAX_SIDE = 65_535  # pixels: the longest side a JPEG can state
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
@@ -65,8 +73,22 @@ def reads_heic() -> bool:
 
 
 def is_heic(head: bytes) -> bool:
-    """Whether a file that begins with these bytes (12 or more) is HEIC or HEIF."""
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+    """Whether a file that begins with these bytes (32 or more) is HEIC or HEIF, and not AVIF."""
+    if head[4:8] != b"ftyp" or b"avif" in head[8:]:
+        return False
+    return head[8:12] in _HEIF_BRANDS
+
+
+def lacks(extra: str) -> str:
+    """The sentence for a file that waits for the extra `heic` or `raw`."""
+    return _EXTRA[extra]
+
+
+def waits_no_more(sentence: str) -> bool:
+    """Whether `sentence` says that an extra is missing, and it is there now."""
+    return (sentence == _EXTRA["heic"] and reads_heic()) or (
+        sentence == _EXTRA["raw"] and raw.reads_raw()
+    )
 
 
 @contextmanager
@@ -82,18 +104,25 @@ def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
         stream.seek(0)
         if not head:
             raise PictureError("The file is empty.")
+        if not head.strip(head[:1]) and stream.read(_FILL) in {head[:1] * _FILL, b""}:
+            raise PictureError(
+                "It holds nothing but one repeated byte: its content is lost, so look for a copy."
+            )
+        stream.seek(0)
         Image.init()
         formats = tuple(name for name in FORMATS if name in Image.OPEN)
         if is_heic(head):
             if not reads_heic():
-                raise PictureError(
-                    'It is a HEIC photograph: install the extra with pip install "merzmory[heic]" '
-                    "and run the command again.",
-                    "skipped",
-                )
+                raise PictureError(lacks("heic"), "skipped")
             formats = ("HEIF",)
-        with in_words():
-            picture = Image.open(stream, formats=formats)
+        try:
+            with in_words():
+                picture = _opened(stream, head, formats)
+        except PictureError as error:
+            known = disguises.known(head)
+            if known and isinstance(error.__cause__, UnidentifiedImageError):
+                raise PictureError(known.sentence, known.verdict) from error
+            raise
         if max(picture.size) > _MAX_SIDE:
             raise PictureError(
                 f"It says it is {picture.width} x {picture.height} pixels, which is more than "
@@ -104,6 +133,46 @@ def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
     finally:
         if isinstance(source, Path):
             stream.close()
+
+
+def _opened(stream: BinaryIO, head: bytes, formats: tuple[str, ...]) -> Image.Image:
+    """What Pillow opens; of RAW, what LibRaw does."""
+    if raw.is_raw(head):
+        picture = _raw(stream)
+        if picture is None:
+            raise PictureError(
+                "It is a RAW photograph that cannot be read: it is damaged, or its camera is newer "
+                "than LibRaw, so export it as JPEG or TIFF."
+            )
+        return picture
+    tiff = head[:4] in {b"II*\0", b"MM\0*"}
+    try:
+        picture = Image.open(stream, formats=formats)
+    except UnidentifiedImageError:
+        if tiff and raw.reads_raw() and (found := _raw(stream)) is not None:
+            return found
+        raise
+    if tiff and raw.is_raw_tiff(getattr(picture, "tag_v2", {})):
+        return _raw(stream) or picture
+    return picture
+
+
+def _raw(stream: BinaryIO) -> Image.Image | None:
+    """The picture in a RAW file; None where LibRaw finds none.
+
+    Raises:
+        PictureError: the extra is missing.
+        Image.DecompressionBombError: it is too large.
+    """
+    if not raw.reads_raw():
+        raise PictureError(lacks("raw"), "skipped")
+    try:
+        return raw.opened(stream)
+    except raw.UnreadableRawError as error:
+        stream.seek(0)
+        if error.large:
+            raise Image.DecompressionBombError from error
+        return None
 
 
 @contextmanager
@@ -150,15 +219,21 @@ def upright_srgb(
 
 
 def developed(
-    picture: Image.Image, *, longest: int | None = None, shortest: int | None = None
+    picture: Image.Image,
+    *,
+    longest: int | None = None,
+    shortest: int | None = None,
+    mend: bool = False,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """An opened picture as `upright_srgb` gives it, and its full upright size (width, height).
+
+    With `mend`, a JPEG that ends too soon gives what is left of it.
 
     Raises:
         PictureError: the pixels are damaged.
     """
     with in_words():
-        turned, full = _loaded(picture, longest, shortest)
+        turned, full = _loaded(picture, longest, shortest, mend=mend)
         image = _converted(picture, longest)
         return _upright(image, turned), (full[::-1] if turned >= 5 else full)
 
@@ -170,12 +245,13 @@ def glimpsed(
 
     `grey` (mode L) is `developed` with this `longest`, in grey; `colour` (RGB) is box-reduced to
     between a quarter and a half of it. Grey is reduced alone where no profile asks for colours.
+    `picture.info["lost"]` is the share of the rows that a JPEG which ends too soon has lost.
 
     Raises:
         PictureError: the pixels are damaged.
     """
     with in_words():
-        turned, full = _loaded(picture, longest, None)
+        turned, full = _loaded(picture, longest, None, mend=True)
         profile = picture.info.get("icc_profile")
         plain = picture.mode == "RGB" and not picture.has_transparency_data
         if plain and (not profile or _transform(profile, "RGB") is None):
@@ -193,7 +269,7 @@ def glimpsed(
 
 
 def _loaded(
-    picture: Image.Image, longest: int | None, shortest: int | None
+    picture: Image.Image, longest: int | None, shortest: int | None, *, mend: bool
 ) -> tuple[int, tuple[int, int]]:
     """Decode the pixels, a JPEG's at 1/2, 1/4 or 1/8; (orientation still to be made up, size)."""
     stored = picture.size
@@ -205,6 +281,8 @@ def _loaded(
         scales += [min(stored) // shortest] if shortest else []
         scale = max(1, min(scales, default=1))
         picture.draft(None, (max(1, stored[0] // scale), max(1, stored[1] // scale)))
+        if mend:
+            picture.info["lost"] = mending.load(picture)
     picture.load()
     return turned, (picture.size if picture.format in {"TIFF", "HEIF"} else stored)
 
