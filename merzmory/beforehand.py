@@ -58,12 +58,15 @@ def ready(
         from dataclasses import asdict
 
         from merzmory.outlook import ready as judged
+        from merzmory.terminal import Board
 
         made, workspace = door.open(config, set_)
-        found = judged(made, workspace)
         if as_json:
-            typer.echo(json.dumps(asdict(found)))
+            typer.echo(json.dumps(asdict(judged(made, workspace))))
             return
+        with Board() as board:
+            board.begin("ready", "Timing a step of the training")
+            found = judged(made, workspace)
         for line in ready_lines(found, made):
             typer.echo(line)
 
