@@ -6,19 +6,17 @@ A file in `configs/` states only what differs from here. The `[train]` section i
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import difflib
 import json
 import sysconfig
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from merzmory import keys
 from merzmory.errors import ConfigError
 from merzmory.gan.config import EngineError, TrainConfig
 from merzmory.workspace import Workspace
@@ -251,8 +249,8 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     except OSError as error:
         raise ConfigError(f"{file} cannot be read ({error.strerror}): check the path.") from error
     for override in overrides:
-        _lay_over(values, override)
-    _check_keys(values)
+        keys.lay_over(values, override)
+    keys.check(values, Config)
     if not values.get("name"):
         values["name"] = file.stem
     try:
@@ -314,87 +312,13 @@ def asked(
 
 def known_keys() -> list[str]:
     """Every dotted key a config may hold."""
-    return [key for key, _ in _walk(Config)]
+    return keys.known(Config)
 
 
 def _config_folders() -> list[Path]:
     beside = Path(__file__).resolve().parents[1] / "configs"
     installed = Path(sysconfig.get_path("data")) / "share" / "merzmory" / "configs"
     return [folder for folder in (beside, installed) if folder.is_dir()]
-
-
-def _fields(section: type) -> Iterator[tuple[str, Any]]:
-    if dataclasses.is_dataclass(section):
-        hints = {f.name: f.type for f in dataclasses.fields(section)}
-        yield from hints.items()
-    elif isinstance(section, type) and issubclass(section, BaseModel):
-        for name, field in section.model_fields.items():
-            yield name, field.annotation
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and (
-        dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)
-    )
-
-
-def _walk(section: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, kind in _fields(section):
-        if _is_section(kind):
-            yield from _walk(kind, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", kind
-
-
-def _lay_over(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise ConfigError(f"--set {override} has no value: write --set section.key=value.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    if isinstance(value, datetime.date | datetime.time):  # a folder named 2019-08-01
-        value = text.strip()
-    *sections, last = key.split(".")
-    place = values
-    for section in sections:
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {override}: {section} is a value, not a section.")
-    place[last] = value
-
-
-def _check_keys(values: Mapping[str, Any]) -> None:
-    sections = set(_sections(Config))
-    known = known_keys()
-    for key in _dotted(values, sections):
-        if key in known:
-            continue
-        by_name = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-        near = difflib.get_close_matches(key, by_name, n=1, cutoff=0.0)
-        near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else "`merzmory config demo` lists the settings."
-        raise ConfigError(f"There is no setting {key}: {hint}")
-
-
-def _sections(section: type, prefix: str = "") -> Iterator[str]:
-    for name, kind in _fields(section):
-        if _is_section(kind):
-            yield f"{prefix}{name}"
-            yield from _sections(kind, f"{prefix}{name}.")
-
-
-def _dotted(values: Mapping[str, Any], sections: set[str], prefix: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and value:
-            yield from _dotted(value, sections, f"{key}.")
-        elif key in sections:
-            raise ConfigError(f"{key} is a section, not a value: write it as [{key}].")
-        else:
-            yield key
 
 
 def _without_none(value: Any) -> Any:
