@@ -110,9 +110,11 @@ def ready_lines(found: Readiness, config: Config) -> Iterator[str]:
     yield ""
     for cost in found.costs:
         mark = "  (this config)" if cost.steps == config.train.steps else ""
-        size = human_size(cost.bytes)
-        yield _row(f"{cost.steps} steps", f"about {human_time(round(cost.seconds))}, {size}{mark}")
-    yield _row("", f"Time {found.costs[0].how} on this machine.")
+        days = cost.seconds / 86400
+        took = f"{days:.0f} days" if days >= 2 else human_time(round(cost.seconds))
+        yield _row(f"{cost.steps} steps", f"about {took}, {human_size(cost.bytes)}{mark}")
+    draft = "" if found.verdict == "GO" else " First runs are drafts."
+    yield _row("", f"Time {found.costs[0].how} on this machine.{draft}")
     yield ""
 
 

@@ -103,6 +103,15 @@ def test_a_disk_that_is_too_small() -> None:
     assert readiness(640, 64, costs=[cost], steps=500, free=3 * 10**9).verdict == "GO"
 
 
+@pytest.mark.parametrize(("days", "verdict"), [(3.0, "GO"), (3.01, "FIX FIRST")])
+def test_a_training_that_takes_days(days: float, verdict: str) -> None:
+    cost = Cost(500, days * 86400, 10**9, "measured")
+    found = readiness(640, 64, costs=[cost], steps=500)
+    assert found.verdict == verdict and ("3 days" in found.reasons[0]) == (verdict != "GO")
+    assert readiness(640, 64, costs=[cost], steps=200).verdict == "GO"
+    assert "500 steps         about 3 days, 1.0 GB" in "\n".join(ready_lines(found, load("demo")))
+
+
 def test_a_box_by_hand_makes_another_dataset(archive: Path, tmp_path: Path) -> None:
     shutil.copytree(archive, tmp_path / "copy")
     made = _config(archive, f"outputs={tmp_path / 'copy/out'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,12 +67,15 @@ class Cutter:
             said["bars"] = self.bars
         if self.boxes:
             said["boxes"] = digest({photo: list(box) for photo, box in self.boxes.items()})
+        if self.points and self.crop == ALIGNED:
+            said["points"] = digest({photo: list(found) for photo, found in self.points.items()})
         return said
 
     def decoded(self, photo: Photo) -> int | None:
         """How many pixels of `photo`'s shorter side the square needs; None: all there are."""
         small = photo.id in self.boxes or (self.crop == ALIGNED and photo.id in self.points)
-        return None if small else _SPARE * self.resolution
+        ratio = self.frame.ratio  # of a photograph that lies across it, the box is so much smaller
+        return None if small else math.ceil(_SPARE * self.resolution * max(ratio, 1 / ratio))
 
     def find(self, photo: Photo, image: Image.Image) -> Cut:
         """Where `photo` is cut; `image` shows it at any size."""

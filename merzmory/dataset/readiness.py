@@ -25,6 +25,7 @@ WRITING = 0.25  # share of a photograph's area from which it is full of writing
 ONE_TIME = 0.5  # share of one day, or of one outing, that is worth a word
 MIXED = 0.1  # share of black and white, or of colour, from which the two mix
 COLOUR = 0.04  # below, a photograph is black and white
+LONGEST = 3 * 86400  # seconds that a training may take before something else is advised
 _PAUSE = datetime.timedelta(hours=2)  # without a photograph: a new outing
 _BURST = datetime.timedelta(seconds=2)
 _ROWS = 512  # hashes compared at once
@@ -114,6 +115,11 @@ def readiness(
         reasons.append(
             f"{steps} steps take about {planned.bytes / 1e9:.1f} GB, and the disk has "
             f"{free / 1e9:.1f} GB left: free some space, or set train.keep_checkpoints=1."
+        )
+    if planned and planned.seconds > LONGEST:
+        reasons.append(
+            f"{steps} steps take about {planned.seconds / 86400:.0f} days on this machine: train on "
+            "one with a GPU, choose a smaller base, or set fewer train.steps."
         )
     if seen:
         numbers |= measured(seen)

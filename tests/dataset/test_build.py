@@ -195,6 +195,45 @@ def test_a_box_by_hand_is_cut(photos: list[Photo], tmp_path: Path) -> None:
     assert mean == pytest.approx((20 + 200 * 120 / 240, 20 + 200 * 60 / 160, 20), abs=3)
 
 
+def test_a_wide_box_of_an_upright_photograph_has_its_pixels(
+    photos: list[Photo], tmp_path: Path
+) -> None:
+    """A JPEG is decoded at a fraction, but never so far that the box would be enlarged."""
+    dice = np.random.default_rng(0)
+    coarse = Image.fromarray(dice.integers(0, 256, (40, 40, 3), np.uint8))
+    big = coarse.resize((1200, 1800), Image.Resampling.BICUBIC)
+    big.save(tmp_path / "big.jpg", quality=95)
+    upright = Photo("big", str(tmp_path / "big.jpg"), 1200, 1800)
+    folder = do(_plan([upright, *photos], tmp_path / "d", resolution=64, frame=Frame("4:1")))
+    x0, y0, x1, y1 = read_manifest(folder)[0]["box"]
+    assert (x0, x1, y1 - y0) == (0, 1200, 300)
+    wanted = big.crop((x0, y0, x1, y1)).resize((64, 64), Image.Resampling.LANCZOS)
+    with Image.open(folder / "images/000000.png") as picture:
+        difference = np.abs(np.asarray(picture, np.int16) - np.asarray(wanted, np.int16))
+    assert difference.mean() < 3
+
+
+def test_an_aligned_face_lies_where_all_faces_lie(photos: list[Photo], tmp_path: Path) -> None:
+    scene = Image.new("RGB", (900, 600), (200, 190, 180))
+    for x, y in ((400, 200), (480, 240)):  # eyes, one lower than the other
+        scene.paste("red", (x - 8, y - 8, x + 8, y + 8))
+    scene.save(tmp_path / "face.png")
+    face = Photo("face", str(tmp_path / "face.png"), 900, 600, faces=((360, 150, 520, 330),))
+    points = {"face": [[(400.0, 200.0), (480.0, 240.0), (430, 250), (380, 270), (440, 300)]]}
+    folder = do(
+        _plan([face, *photos], tmp_path / "d", crop="aligned", resolution=64, points=points)
+    )
+    first, *others = read_manifest(folder)
+    assert first["method"] == "aligned" and len(first["corners"]) == 4
+    assert {line["method"] for line in others} <= {"attention", "centre"}
+    with Image.open(folder / first["file"]) as picture:
+        pixels = np.asarray(picture, int)
+    rows, columns = np.nonzero((pixels[:, :, 0] > 200) & (pixels[:, :, 1] < 90))
+    left, right = rows[columns < 32], rows[columns > 32]
+    assert abs(left.mean() - right.mean()) < 1.5  # the eyes are level now
+    assert "points" in read_settings(folder)["settings"]
+
+
 def test_labels_are_written(photos: list[Photo], tmp_path: Path) -> None:
     dated = [replace(p, taken=f"20{10 + n % 3}-05-01") for n, p in enumerate(photos)]
     dated[4] = replace(dated[4], taken=None)

@@ -70,4 +70,13 @@ def test_another_kind_of_run_is_measured(run: Path, other: dict[str, int]) -> No
     assert few.how == "measured on steps of noise"
     assert (few.steps, many.steps) == (500, 4000)
     assert many.seconds == pytest.approx(8 * few.seconds) and 0 < few.seconds < 500 * 60
-    assert many.bytes > few.bytes > 0
+    assert many.bytes >= few.bytes > 0
+
+
+def test_more_steps_take_more_disk() -> None:
+    """By hand: a state is 4 (4 * 10 + 3 * 5) = 220 kB, a snapshot 80 kB; three states and two."""
+    config = TrainConfig(steps=500, snapshots=(0, 500), checkpoint_gb=0.001)
+    assert cost.disk(10_000, 5_000, config, 60.0) == 3 * 220_000 + 2 * 80_000
+    assert cost.disk(10_000, 5_000, config, 600.0) == (4 + 1) * 220_000 + 2 * 80_000
+    longer = replace(config, snapshots=None, steps=4000)  # 0, 1, 2, 5 ... 2000, 4000
+    assert cost.disk(10_000, 5_000, longer, 60.0) == 3 * 220_000 + 13 * 80_000
