@@ -14,9 +14,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +32,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from merzmory import decode
-from merzmory.archive import hashes, ingest, people, photograph
+from merzmory.archive import hashes, ingest, people, photograph, workers
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.manifest import do
 
@@ -78,25 +79,54 @@ def without_faces(path: Path) -> None:
 
 
 def hashed(path: Path) -> None:
-    """Checksum and both hashes of the whole picture alone."""
+    """Checksum and both hashes alone, for which grey is decoded alone."""
     held = photograph.hold(str(path))
     assert held is not None and held.data is not None
-    with decode.opened(io.BytesIO(held.data)) as picture:
-        grey, _colour, _size = decode.glimpsed(picture, longest=photograph.LOOK_AT)
-    tiny = hashes.reduced(np.asarray(grey))
+    with Image.open(io.BytesIO(held.data)) as picture:
+        picture.draft("L", (picture.width // 4, picture.height // 4))
+        tiny = hashes.reduced(np.asarray(picture))
     hashes.perceptual(tiny, 8)
     hashes.perceptual(tiny, 16)
 
 
-def cpu(works: list[Callable[[Path], None]], paths: list[Path]) -> list[float]:
-    """CPU seconds a photograph of each work, the median; the works take turns."""
-    spent: list[list[float]] = [[] for _ in works]
+OURS = {
+    "ingest: hashes and sha256 alone": hashed,
+    "ingest: and EXIF, crops, quality": without_faces,
+    "ingest: and faces": ours,
+}
+
+
+def spent(work: Callable[[Path], None], path: Path) -> float:
+    """CPU seconds of one photograph."""
+    start = time.process_time()
+    work(path)
+    return time.process_time() - start
+
+
+def answer() -> None:
+    """What OURS spend on each path of the input, as lines of JSON: in a worker's environment."""
+    cv2.setNumThreads(1)
+    for line in sys.stdin:
+        print(json.dumps([spent(work, Path(line[:-1])) for work in OURS.values()]), flush=True)
+
+
+def cpu(paths: list[Path]) -> dict[str, float]:
+    """CPU seconds a photograph, the median, by title; the naive way and ours take turns."""
+    child = subprocess.Popen(
+        [sys.executable, __file__, "--answer"], env={**os.environ, **workers.ENVIRONMENT},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdin is not None and child.stdout is not None
+    rows: list[list[float]] = []
     for path in (paths[0], *paths):
-        for work, each in zip(works, spent, strict=True):
-            start = time.process_time()
-            work(path)
-            each.append(time.process_time() - start)
-    return [statistics.median(each[1:]) for each in spent]
+        child.stdin.write(f"{path}\n")
+        child.stdin.flush()
+        rows.append([*json.loads(child.stdout.readline())])
+        rows[-1].insert(0, spent(naive, path))
+    child.communicate()
+    titles = ["full decode, imagehash, sha256", *OURS]
+    columns = zip(*rows[1:], strict=True)
+    return {title: statistics.median(column) for title, column in zip(titles, columns, strict=True)}
 
 
 def plainly(paths: list[Path]) -> float:
@@ -144,8 +174,11 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="a folder of JPEGs")
     parser.add_argument("--photos", type=int, default=24, help="how many, at most (default 24)")
     parser.add_argument("--megapixels", type=float, help="save them again at this size first")
+    parser.add_argument("--answer", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    cv2.setNumThreads(1)
+    if asked.answer:
+        answer()
+        return
     with tempfile.TemporaryDirectory() as place:
         folder = asked.folder
         if folder is None:
@@ -166,15 +199,10 @@ def main() -> None:
         print(f"{len(paths)} photographs, {_size(paths[0])} the first\n")
         print("| what                                         | ms CPU | photos/s | ratio |")
         print("| -------------------------------------------- | -----: | -------: | ----: |")
-        titles = (
-            "full decode, imagehash, sha256",
-            "ingest: hashes and sha256 alone",
-            "ingest: and EXIF, quality",
-            "ingest: and faces",
-        )
-        spent = cpu([naive, hashed, without_faces, ours], paths)
-        for title, seconds in zip(titles, spent, strict=True):
-            ratio = spent[0] / seconds
+        found_out = cpu(paths)
+        base = next(iter(found_out.values()))
+        for title, seconds in found_out.items():
+            ratio = base / seconds
             print(f"| {title:44} | {seconds * 1e3:6.1f} | {1 / seconds:8.1f} | {ratio:5.2f} |")
         print("\n| wall time, two cores                         |      s | photos/s | ratio |")
         print("| -------------------------------------------- | -----: | -------: | ----: |")

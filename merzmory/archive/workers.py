@@ -32,6 +32,11 @@ MEMORY = 3 * 2**30  # bytes a worker may address: 178 megapixels, decoded and co
 _PATIENCE = 12  # times SECONDS of waiting: disks and neighbours are slow, 2 GB at 20 MB/s are 100 s
 _START_SECONDS = 120.0  # a cold start from a slow disk; a warm one takes 0.2 s
 _FILES_A_WORKER = 16  # fewer are read sooner than another worker starts
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",  # threads address memory
+    # glibc: pictures come out of memory that is kept, for new pages cost 2 ms a photograph
+    "MALLOC_MMAP_THRESHOLD_": f"{2**28}", "MALLOC_TRIM_THRESHOLD_": f"{2**28}",
+}  # fmt: skip
 ENDED = (
     "What read it was ended from outside, perhaps for want of memory: close other programs and run "
     "the command again."
@@ -60,8 +65,7 @@ class _Worker:
             [sys.executable, "-P", "-m", "merzmory.archive.worker", str(seconds), str(memory)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={
-                **os.environ, "PYTHONPATH": os.pathsep.join(paths),
-                "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",  # threads address memory
+                **os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths),
             },
             **apart,
         )  # fmt: skip
