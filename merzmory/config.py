@@ -73,6 +73,8 @@ class Archive(_Section):
     folder: Place | None = None  # or a ZIP or a URL; read-only, with everything below it
     sample_photos: int = Field(140, ge=100, le=150)  # snapshots in the sample archive
     shard: int = Field(64, ge=1)  # photographs a task
+    prefer_raw: bool = False  # of RAW+JPEG pairs; else the JPEG is read
+    film_frames: int = Field(0, ge=0, le=1000)  # read of each film; 0: films are left closed
     workers: int = Field(0, ge=0, le=256)  # programs that decode, 80 MB each; 0: one a core
     instagram: Instagram = Instagram()
     flickr: Flickr = Flickr()
@@ -92,6 +94,10 @@ class Cull(_Section):
     min_detail: float = Field(60.0, ge=0)  # variance of the Laplacian in the sharpest tile
     max_clipped: float = Field(0.6, gt=0, le=1)  # share of pixels that are black or white
     min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution
+    screenshots: Literal["reject", "keep"] = "reject"
+    memes: Literal["reject", "keep"] = "reject"  # pictures with a caption across or beside them
+    max_text: float = Field(0.3, gt=0, le=1)  # share that lines of writing cover; 1: documents, too
+    colour: Literal["any", "bw", "colour"] = "any"  # only black and white, or only colour
     bursts: Literal["keep", "best"] = "keep"  # all frames of a burst, or its sharpest
     picked_only: bool = False  # only what you picked (`merzmory mark CONFIG PHOTO --pick`)
     min_stars: int = Field(0, ge=0, le=5)  # only what you gave as many

@@ -41,6 +41,7 @@ class Asset:
     crops: str = ""  # hex: what `crops.crops` says of centre crops and border
     colour: float = 0.0  # 0 black and white .. 1 saturated
     text: float = 0.0  # share that looks like writing
+    caption: float = 0.0  # share of the height that captions take
     screen: float = 0.0  # 0 a camera's picture .. 1 a screenshot
     lost: float = 0.0  # share of the pixels that a damaged file does not give
 

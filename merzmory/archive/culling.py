@@ -23,7 +23,12 @@ from merzmory.errors import ArchiveError
 from merzmory.manifest import Work, digest
 from merzmory.records import Announce, Progress
 
-_VERSION = 2  # of the rules below; a new one rules again
+_VERSION = 3  # of the rules below; a new one rules again
+_SCREEN = 0.6  # of Asset.screen: at least two signs
+_CAPTION = 0.1  # of the height
+_COLOURED = 0.04  # of Asset.colour: less is black and white
+_UNSURE = 0.7  # of a limit: from there a picture is kept, and its reason says what it may be
+MAYBE = "It may be"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,10 @@ class Thresholds:
     min_detail: float
     max_clipped: float
     min_side: int
+    screenshots: str
+    memes: str
+    max_text: float
+    colour: str
     bursts: str
     picked_only: bool
     min_stars: int
@@ -55,9 +64,10 @@ def plan(*, archive: Path, **knobs: Any) -> Work:
 
     One shard, or none where nothing changed. What a person marked speaks first. Then a picture is
     rejected that is smaller than `min_side` pixels, that is blurred by both measures (re-blur above
-    `max_blur` and no tile with `min_detail`), or of which more than `max_clipped` is black or
-    white. Of frames within `near_bits` of 64 and `confirm_bits` of 256 the best stays; of a burst
-    all stay, or with `bursts` = "best" the sharpest.
+    `max_blur` and no tile with `min_detail`), of which more than `max_clipped` is black or white,
+    or that is a screenshot, a meme, a document or not in the `colour` that is wanted. Of frames
+    within `near_bits` of 64 and `confirm_bits` of 256 the best stays; of a burst all stay, or with
+    `bursts` = "best" the sharpest. What is kept but may be one of these says so in its reason.
 
     Raises:
         ArchiveError: nothing has been ingested.
@@ -130,7 +140,8 @@ def judge(
         elif asset.sha256 in in_bursts:
             yield in_bursts[asset.sha256]
         else:
-            yield Decision(asset.sha256, "", KEPT, "It is sound.")
+            doubt = _doubt(asset, thresholds)
+            yield Decision(asset.sha256, "doubt" * bool(doubt), KEPT, doubt or "It is sound.")
 
 
 def _by_hand(asset: Asset, thresholds: Thresholds, said: Marks) -> Decision | None:
@@ -172,7 +183,64 @@ def _blur(asset: Asset, thresholds: Thresholds) -> Decision | None:
     )  # fmt: skip
 
 
-_CHECKS = (_size, _exposure, _blur)  # the first that objects speaks
+def _colour(asset: Asset, thresholds: Thresholds) -> Decision | None:
+    wanted, has = thresholds.colour, "colour" if asset.colour >= _COLOURED else "bw"
+    if wanted in ("any", has):
+        return None
+    what = "in colour" if has == "colour" else "black and white"
+    return Decision(
+        asset.sha256, "colour", REJECTED,
+        f"It is {what} ({asset.colour:.2f} of 1), and cull.colour is {wanted}.",
+        asset.colour, _COLOURED,
+    )  # fmt: skip
+
+
+def _screenshot(asset: Asset, thresholds: Thresholds) -> Decision | None:
+    if thresholds.screenshots == "keep" or asset.screen < _SCREEN:
+        return None
+    return Decision(
+        asset.sha256, "screenshot", REJECTED,
+        f"It is a screenshot by its name, size or look ({asset.screen:.2f} of 1, the limit is "
+        f"{_SCREEN:.2f}).",
+        asset.screen, _SCREEN,
+    )  # fmt: skip
+
+
+def _meme(asset: Asset, thresholds: Thresholds) -> Decision | None:
+    if thresholds.memes == "keep" or asset.camera or asset.caption < _CAPTION:
+        return None
+    return Decision(
+        asset.sha256, "meme", REJECTED,
+        f"A caption takes {asset.caption:.0%} of its height, and no camera wrote into it.",
+        asset.caption, _CAPTION,
+    )  # fmt: skip
+
+
+def _text(asset: Asset, thresholds: Thresholds) -> Decision | None:
+    if asset.text < thresholds.max_text or thresholds.max_text == 1:
+        return None
+    return Decision(
+        asset.sha256, "text", REJECTED,
+        f"Lines of writing cover {asset.text:.0%} of it; the limit is {thresholds.max_text:.0%}.",
+        asset.text, thresholds.max_text,
+    )  # fmt: skip
+
+
+_CHECKS = (  # the first that objects speaks
+    _size, _exposure, _colour, _screenshot, _meme, _text, _blur,
+)  # fmt: skip
+
+
+def _doubt(asset: Asset, thresholds: Thresholds) -> str:
+    """What a picture that is kept may be; "" where nothing speaks for it."""
+    if thresholds.screenshots != "keep" and asset.screen >= _UNSURE * _SCREEN:
+        return f"{MAYBE} a screenshot ({asset.screen:.2f} of 1; {_SCREEN:.2f} is one)."
+    if thresholds.memes != "keep" and asset.caption >= _UNSURE * _CAPTION:
+        return f"{MAYBE} a picture with a caption ({asset.caption:.0%} of its height)."
+    limit = thresholds.max_text
+    if limit < 1 and asset.text >= _UNSURE * limit:
+        return f"{MAYBE} a document: lines of writing cover {asset.text:.0%} ({limit:.0%} is one)."
+    return ""
 
 
 def _double(double: Double, thresholds: Thresholds, *, unwanted: bool) -> Decision:

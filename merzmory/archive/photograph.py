@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from merzmory import decode, originals
-from merzmory.archive import crops, hashes, metadata, people, quality
+from merzmory.archive import crops, hashes, kinds, metadata, people, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 
 ALGORITHM = 2  # version of all measures: a new one decodes every picture again
@@ -99,27 +99,31 @@ def measure(held: Held) -> Asset:
     sha256 = location.sha256 or ""
     try:
         if held.data is not None:
-            return _measured(io.BytesIO(held.data), sha256, location.bytes)
+            return _measured(io.BytesIO(held.data), location)
         with originals.opened(location.path) as file:
-            return _measured(file, sha256, location.bytes)
+            return _measured(file, location)
     except decode.PictureError as error:
         return Asset(sha256, location.bytes, error.verdict, str(error))
     except decode.DAMAGE:
         return Asset(sha256, location.bytes, ERROR, "It is damaged: it cannot be measured.")
 
 
-def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
+def _measured(file: BinaryIO, location: Location) -> Asset:
     with decode.opened(file) as picture:
         found = metadata.read(picture)  # before decoding: Pillow turns a TIFF and drops its tags
         kind = picture.format or ""
-        grey, _colour, (width, height) = decode.glimpsed(picture, longest=LOOK_AT)
+        grey, colour, (width, height) = decode.glimpsed(picture, longest=LOOK_AT)
     pixels = np.asarray(grey)
     tiny = hashes.reduced(pixels)
     judged = quality.measure(pixels)
+    sort = kinds.measure(
+        pixels, np.asarray(colour), size=(width, height), camera=found.camera,
+        name=os.path.basename(location.path),  # noqa: PTH119
+    )  # fmt: skip
     scale = max(width, height) / max(grey.size)
     return Asset(
-        sha256=sha256,
-        bytes=size,
+        sha256=location.sha256 or "",
+        bytes=location.bytes,
         format=kind,
         width=width,
         height=height,
@@ -134,6 +138,10 @@ def _measured(file: BinaryIO, sha256: str, size: int) -> Asset:
         detail=judged.detail,
         dark=judged.dark,
         light=judged.light,
+        colour=sort.colour,
+        text=sort.text,
+        caption=sort.caption,
+        screen=sort.screen,
         faces=tuple(
             (
                 max(0, round(x0 * scale)), max(0, round(y0 * scale)),

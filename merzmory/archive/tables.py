@@ -32,6 +32,7 @@ asset = Table(
     Column("crops", Text, nullable=False),  # hex: hashes of centre crops, see crops.py
     Column("colour", Float, nullable=False),
     Column("text", Float, nullable=False),
+    Column("caption", Float, nullable=False),
     Column("screen", Float, nullable=False),
     Column("lost", Float, nullable=False),
     Column("algorithm", Integer, nullable=False),

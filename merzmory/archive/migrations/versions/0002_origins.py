@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("asset", sa.Column("crops", sa.Text, nullable=False, server_default=""))
-    for name in ("colour", "text", "screen", "lost"):
+    for name in ("colour", "text", "caption", "screen", "lost"):
         op.add_column("asset", sa.Column(name, sa.Float, nullable=False, server_default="0"))
     op.add_column("location", sa.Column("origin", sa.Text))
     op.add_column("pending", sa.Column("skip", sa.Text))
