@@ -113,8 +113,9 @@ def ready_lines(found: Readiness, config: Config) -> Iterator[str]:
         days = cost.seconds / 86400
         took = f"{days:.0f} days" if days >= 2 else human_time(round(cost.seconds))
         yield _row(f"{cost.steps} steps", f"about {took}, {human_size(cost.bytes)}{mark}")
-    draft = "" if found.verdict == "GO" else " First runs are drafts."
-    yield _row("", f"Time {found.costs[0].how} on this machine.{draft}")
+    yield _row("", f"Time {found.costs[0].how} on this machine.")
+    if found.verdict != "GO":  # whose reason says so
+        yield _row("", "First runs are drafts.")
     yield ""
 
 
