@@ -1,6 +1,7 @@
-"""An original's bytes, wherever they lie: in a file, at a URL, or in a ZIP that is read in place.
+"""An original's bytes, wherever they lie: in a file, at a URL, in a ZIP that is read in place, a film.
 
-A member of a ZIP is written `ARCHIVE!/MEMBER`. Everything is opened read-only.
+A member of a ZIP is written `ARCHIVE!/MEMBER`, a film's frame `FILM!@SECONDS`. Everything is opened
+read-only.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import cast
 
-from merzmory import remote, zips
+from merzmory import remote, stills, zips
 
 BETWEEN = "!/"  # an archive's path and its member's name
 
@@ -39,6 +40,9 @@ def opened(path: str) -> io.BufferedReader:
         OSError: it is gone, closed to this user, refused (`zips`), or damaged inside its ZIP; the
             last also while it is read.
     """
+    still = stills.parts(path)
+    if still:
+        return cast(io.BufferedReader, io.BytesIO(stills.frame(*still)))
     archive, member = parts(path)
     if member:
         try:
@@ -66,13 +70,14 @@ def read(path: str, most: int) -> bytes:
 def status(path: str) -> tuple[int, int]:
     """(bytes, time of change in nanoseconds) of an original, without opening it.
 
-    A member's time is its ZIP's.
+    A member's time is its ZIP's; a frame has its film's size and time.
 
     Raises:
         ArchiveError: it is a URL, and what reads those is not installed.
         OSError: it is gone, or no regular file (a link, a pipe, a device).
     """
-    archive, member = parts(path)
+    still = stills.parts(path)
+    archive, member = (still[0], "") if still else parts(path)
     size, changed = _file(archive)
     if not member:
         return size, changed

@@ -63,6 +63,8 @@ def ingest(config: Config, workspace: Workspace) -> Work:
         archive=lineage.archive(config, workspace),
         shard_size=config.archive.shard,
         workers=config.archive.workers,
+        film_frames=config.archive.film_frames,
+        prefer_raw=config.archive.prefer_raw,
     )
 
 

@@ -124,11 +124,14 @@ class Catalogue:
 
     # ingest
 
-    def known(self, algorithm: int, *, heic: bool) -> tuple[dict[str, Known], dict[str, Known]]:
+    def known(
+        self, algorithm: int, *, waits_no_more: Callable[[str], bool]
+    ) -> tuple[dict[str, Known], dict[str, Known]]:
         """Every location ever seen: those that were there last time, and those that were not.
 
         Files have to be looked into that were measured by another version than `algorithm`, that
-        could not be opened, and with `heic` those that waited for it. 280 bytes of memory a file.
+        could not be opened, and those with a sentence that `waits_no_more`. 280 bytes of memory a
+        file.
         """
         wanted = select(
             t.location.c.path,
@@ -146,7 +149,7 @@ class Catalogue:
         with self._database.reading() as connection:
             for row in connection.execute(wanted.execution_options(yield_per=_BATCH)):
                 path, size, changed, origin, verdict, reason, hashed, version, missing = row
-                old = version != algorithm or (verdict == SKIPPED and heic)
+                old = version != algorithm or (verdict == SKIPPED and waits_no_more(reason))
                 again = old if hashed else verdict == ERROR
                 state = 0 if again else state_of(size, changed, origin)
                 skipped = "" if hashed else sys.intern(reason)

@@ -18,7 +18,8 @@ from merzmory import decode
 from merzmory.archive import workers as programs
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Location, Pending
 from merzmory.archive.catalogue import Catalogue, Scan, state_of
-from merzmory.archive.photograph import ALGORITHM, may_hold_a_picture
+from merzmory.archive.listing import listed
+from merzmory.archive.photograph import ALGORITHM, by_name, may_hold_a_picture
 from merzmory.archive.rows import origin_text
 from merzmory.archive.sources.source import Found, Source
 from merzmory.archive.workers import Look
@@ -38,9 +39,18 @@ def catalogue_of(archive: Path) -> Catalogue:
     return Catalogue(archive / _CATALOGUE)
 
 
-def plan(*, source: Source, archive: Path, shard_size: int, workers: int = 0) -> Work:
+def plan(
+    *,
+    source: Source,
+    archive: Path,
+    shard_size: int,
+    workers: int = 0,
+    film_frames: int = 0,
+    prefer_raw: bool = False,
+) -> Work:
     """Lay out reading the files of `source` that are new or changed into `archive`'s catalogue.
 
+    Of a photograph in several files one is read; `film_frames` of each film are, too (`listed`).
     `workers` programs decode side by side; 0 is as many as there are cores. The catalogue is the
     same with any number of them. No shards are left where nothing changed. A plan that was begun
     is taken up with the same shards as long as the files are the same.
@@ -52,7 +62,14 @@ def plan(*, source: Source, archive: Path, shard_size: int, workers: int = 0) ->
     """
     closed: list[str] = []
     catalogue = catalogue_of(archive)
-    state, todo = _compared(catalogue, _outside(source, closed, archive), source.label)
+    files = listed(
+        _outside(source, closed, archive),
+        source=str(source.settings["source"]),
+        place=str(source.settings.get("folder") or ""),
+        film_frames=film_frames,
+        prefer_raw=prefer_raw,
+    )
+    state, todo = _compared(catalogue, files, source.label)
     behind = tuple(f"{folder}{os.sep}" for folder in closed)
     gone = [path for path in state.unseen if not path.startswith(behind)]
     if not todo and not gone and not state.back:
@@ -70,7 +87,7 @@ def plan(*, source: Source, archive: Path, shard_size: int, workers: int = 0) ->
 
             def is_new(sha256: str) -> bool:
                 said = verdict_of(sha256)
-                return said is None or (said[0] == SKIPPED and decode.reads_heic())
+                return said is None or (said[0] == SKIPPED and decode.waits_no_more(said[1]))
 
             for number, look in programs.shared(workers).look(files, is_new):
                 looks[number] = look
@@ -94,7 +111,9 @@ def plan(*, source: Source, archive: Path, shard_size: int, workers: int = 0) ->
         catalogue.close_scan(scan)
         return _whole(catalogue, archive)
 
-    far = Far(lambda index: catalogue.shard(scan, index), partial(_looked, workers=workers or 1), take)
+    far = Far(
+        lambda index: catalogue.shard(scan, index), partial(_looked, workers=workers or 1), take
+    )
     return Work("ingest", archive, scan.shards, run_shard, finish, far)
 
 
@@ -155,7 +174,7 @@ def _compared(
     Raises:
         ArchiveError: there are no files, or no pictures among them.
     """
-    known, away = catalogue.known(ALGORITHM, heic=decode.reads_heic())
+    known, away = catalogue.known(ALGORITHM, waits_no_more=decode.waits_no_more)
     digest = hashlib.sha256()
     todo: list[Found] = []
     back: list[str] = []
@@ -172,12 +191,20 @@ def _compared(
         if (
             was is None
             or was.state != state_of(file.bytes, file.mtime_ns, origin)
-            or (file.skip and was.skipped != file.skip)
+            or _is_said_otherwise(was.skipped, file)
         ):
             todo.append(file)
     if not pictures:
         _refuse(count, label)
     return _State(digest.hexdigest(), list(known), back), todo
+
+
+def _is_said_otherwise(skipped: str, file: Found) -> bool:
+    """Whether a file is left closed for another reason than `skipped`, or no longer."""
+    if file.skip or not skipped:
+        return file.skip != skipped
+    said = by_name(file.path)
+    return said is None or said not in {"", skipped}  # "": its first bytes decided
 
 
 def _outside(source: Source, closed: list[str], archive: Path) -> Iterator[Found]:
@@ -202,7 +229,7 @@ def _refuse(count: int, label: str) -> None:
         )
     raise ArchiveError(
         f"The archive {label} holds {count} files but no pictures: JPEG, PNG, WebP, TIFF, AVIF, "
-        "BMP, GIF and HEIC are read; give another folder with --set archive.folder=FOLDER."
+        "BMP, GIF, HEIC and RAW are read; give another folder with --set archive.folder=FOLDER."
     )
 
 

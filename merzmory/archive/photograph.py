@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from merzmory import decode, originals
+from merzmory import decode, originals, raw, stills
 from merzmory.archive import crops, hashes, kinds, metadata, people, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 
@@ -27,14 +27,14 @@ PICTURES = frozenset(
         ".gif", ".avif", ".heic", ".heif", ".hif", ".ppm", ".pgm",
     }
 )  # fmt: skip
-_RAW = frozenset(
+RAW = frozenset(
     {
         ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos",
         ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf",
         ".srw", ".x3f",
     }
 )  # fmt: skip
-_FILMS = frozenset(
+FILMS = frozenset(
     {
         ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".mpeg", ".mts", ".webm", ".wmv",
     }
@@ -44,6 +44,15 @@ _UNFINISHED = frozenset(
         ".crdownload", ".download", ".icloud", ".part", ".partial", ".temp", ".tmp",
     }
 )  # fmt: skip
+_NOTES = {
+    ".aae": "It is Apple's note of how a photograph was edited: pictures are read as they lie there.",
+    ".xmp": "It holds a program's notes about a photograph (XMP), not a picture.",
+    ".lrcat": "It is Lightroom's catalogue, not a picture.",
+    ".psd": "It is a Photoshop file, which is not read: export it as TIFF or PNG.",
+    ".pdf": "It is a PDF, not a photograph: export its pages as pictures to have them read.",
+    ".svg": "It is a drawing of lines (SVG), not a photograph: export it as PNG.",
+}
+_SYSTEM = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".localized"})
 _PACKED = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip"})
 _HEADS = (
     b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM",
@@ -59,12 +68,35 @@ class Held:
 
 
 def may_hold_a_picture(path: str) -> bool:
-    """Whether a file's name, or else its first bytes, say it is a picture."""
+    """Whether a file's name, or else its first bytes, say it is a picture that is read here."""
+    said = by_name(path)
+    return said is None or (not said and _looks_like_a_picture(path))
+
+
+def by_name(path: str) -> str | None:
+    """The sentence for a file that its name says is none of the pictures that are read.
+
+    None of one that is, and "" where the name says nothing.
+    """
     name = os.path.basename(path).lower()  # noqa: PTH119  (called for every file)
     suffix = os.path.splitext(name)[1]  # noqa: PTH122
-    if name.startswith("._") or suffix in _RAW | _FILMS | _UNFINISHED | _PACKED:
-        return False
-    return suffix in PICTURES or _looks_like_a_picture(path)
+    if name.startswith("._"):
+        return "It holds macOS's notes about another file, not a picture."
+    if suffix in PICTURES:
+        return None
+    if name in _SYSTEM:
+        return "It is the operating system's own file about its folder, not a picture."
+    if suffix in _UNFINISHED:
+        return "It is an unfinished download."
+    if suffix in RAW:
+        return None if raw.reads_raw() else decode.lacks("raw")
+    if suffix in _PACKED:
+        return "It is a packed archive: unpack it into a folder to have its photographs read."
+    if suffix in FILMS:
+        return "It is a film, not a photograph: archive.film_frames reads frames of it."
+    if suffix in _NOTES:
+        return _NOTES[suffix]
+    return None if stills.parts(path) else ""
 
 
 def hold(path: str, skip: str = "") -> Held | None:
@@ -80,7 +112,9 @@ def hold(path: str, skip: str = "") -> Held | None:
     def said(verdict: str, reason: str = "", sha256: str | None = None) -> Location:
         return Location(path, size, changed, sha256, verdict, reason)
 
-    sentence = skip or _not_a_picture(path)
+    sentence = skip or by_name(path)
+    if sentence == "" and not _looks_like_a_picture(path):
+        sentence = "It is not a picture."
     if sentence:
         return Held(said(SKIPPED, sentence))
     try:
@@ -113,6 +147,7 @@ def _measured(file: BinaryIO, location: Location) -> Asset:
         found = metadata.read(picture)  # before decoding: Pillow turns a TIFF and drops its tags
         kind = picture.format or ""
         grey, colour, (width, height) = decode.glimpsed(picture, longest=LOOK_AT)
+        lost = float(picture.info.get("lost", 0.0))
     pixels = np.asarray(grey)
     tiny = hashes.reduced(pixels)
     judged = quality.measure(pixels)
@@ -142,6 +177,7 @@ def _measured(file: BinaryIO, location: Location) -> Asset:
         text=sort.text,
         caption=sort.caption,
         screen=sort.screen,
+        lost=lost,
         faces=tuple(
             (
                 max(0, round(x0 * scale)), max(0, round(y0 * scale)),
@@ -152,25 +188,6 @@ def _measured(file: BinaryIO, location: Location) -> Asset:
     )  # fmt: skip
 
 
-def _not_a_picture(path: str) -> str | None:
-    """The sentence for a file that is left closed; None for one that may hold a picture."""
-    name = os.path.basename(path).lower()  # noqa: PTH119
-    suffix = os.path.splitext(name)[1]  # noqa: PTH122
-    if name.startswith("._"):
-        return "It holds macOS's notes about another file, not a picture."
-    if suffix in _UNFINISHED:
-        return "It is an unfinished download."
-    if suffix in _RAW:
-        return "It is a RAW file, which is not read here: export it as JPEG or TIFF."
-    if suffix in _PACKED:
-        return "It is a packed archive: unpack it into a folder to have its photographs read."
-    if suffix in _FILMS:
-        return "It is a film, not a photograph."
-    if suffix not in PICTURES and not _looks_like_a_picture(path):
-        return "It is not a picture."
-    return None
-
-
 def _looks_like_a_picture(path: str) -> bool:
     try:
         with originals.opened(path) as file:
@@ -178,4 +195,5 @@ def _looks_like_a_picture(path: str) -> bool:
     except OSError:
         return False
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return head.startswith(_HEADS) or webp or decode.is_heic(head)
+    avif = head[4:11] == b"ftypavi"
+    return head.startswith(_HEADS) or webp or avif or decode.is_heic(head) or raw.is_raw(head)
