@@ -77,6 +77,7 @@ def measure(root: Path, archive: Path, steps: list[str]) -> dict[str, float]:
     from merzmory.archive import culling, ingest
     from merzmory.archive.ingest import catalogue_of
     from merzmory.archive.sources.folder import FolderSource
+    from merzmory.config import Cull
     from merzmory.manifest import do
 
     said: dict[str, float] = {"idle": _megabytes(os.getpid()), "workers": 0.0, "worker": 0.0}
@@ -101,8 +102,7 @@ def measure(root: Path, archive: Path, steps: list[str]) -> dict[str, float]:
     def read() -> None:
         do(ingest.plan(source=FolderSource(root), archive=archive, shard_size=256))
 
-    knobs = {"near_bits": 8, "confirm_bits": 40, "max_blur": 0.5, "min_detail": 60.0,
-             "max_clipped": 0.6, "min_side": 0}  # fmt: skip
+    knobs = Cull().model_dump()
     timed("ingest", read)
     timed("again", read)
     timed("rows", lambda: said.update(files=sum(catalogue_of(archive).counts().values())))
