@@ -31,6 +31,7 @@ SECONDS = 10  # of computing a file: the slowest sound ones (200 megapixels of H
 MEMORY = 3 * 2**30  # bytes a worker may address: 178 megapixels, decoded and converted, take 2 GiB
 _PATIENCE = 12  # times SECONDS of waiting: disks and neighbours are slow, 2 GB at 20 MB/s are 100 s
 _START_SECONDS = 120.0  # a cold start from a slow disk; a warm one takes 0.2 s
+_END_SECONDS = 5.0  # between a worker's last word and its end
 _FILES_A_WORKER = 16  # fewer are read sooner than another worker starts
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",  # threads address memory
@@ -202,6 +203,8 @@ class Pool:
 
     def _replaced(self, worker: _Worker) -> Iterator[tuple[int, Look]]:
         """Another worker in the place of one that ended; the file that it ended over."""
+        with suppress(subprocess.TimeoutExpired):  # its own end, not ours, says what it was
+            worker.process.wait(_END_SECONDS)
         said = b""
         if not worker.ready and worker.process.stderr is not None:
             said = worker.process.stderr.read()[-500:]
