@@ -92,6 +92,7 @@ class Cull(_Section):
     confirm_bits: int = Field(40, ge=0, le=96)  # of 256 pHash bits: nearer candidates are doubles
     max_blur: float = Field(0.5, gt=0, le=1)  # re-blur measure (Crete 2007): 0 sharp, 1 blurred
     min_detail: float = Field(60.0, ge=0)  # variance of the Laplacian in the sharpest tile
+    max_lost: float = Field(0.01, ge=0, le=1)  # share that a damaged JPEG has lost
     max_clipped: float = Field(0.6, gt=0, le=1)  # share of pixels that are black or white
     min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution
     screenshots: Literal["reject", "keep"] = "reject"

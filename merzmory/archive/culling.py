@@ -39,6 +39,7 @@ class Thresholds:
     confirm_bits: int
     max_blur: float
     min_detail: float
+    max_lost: float
     max_clipped: float
     min_side: int
     screenshots: str
@@ -63,11 +64,12 @@ def plan(*, archive: Path, **knobs: Any) -> Work:
     """Lay out judging every picture of `archive` by `Thresholds(**knobs)`.
 
     One shard, or none where nothing changed. What a person marked speaks first. Then a picture is
-    rejected that is smaller than `min_side` pixels, that is blurred by both measures (re-blur above
-    `max_blur` and no tile with `min_detail`), of which more than `max_clipped` is black or white,
-    or that is a screenshot, a meme, a document or not in the `colour` that is wanted. Of frames
-    within `near_bits` of 64 and `confirm_bits` of 256 the best stays; of a burst all stay, or with
-    `bursts` = "best" the sharpest. What is kept but may be one of these says so in its reason.
+    rejected that lost more than `max_lost` to damage, is smaller than `min_side` pixels, is blurred
+    by both measures (re-blur above `max_blur` and no tile with `min_detail`), is black or white by
+    more than `max_clipped`, or is a screenshot, a meme, a document or not in the `colour` that is
+    wanted. Of frames within `near_bits` of 64 and `confirm_bits` of 256 the best stays; of a burst
+    all stay, or with `bursts` = "best" the sharpest. What is kept but may be one of these says so in
+    its reason.
 
     Raises:
         ArchiveError: nothing has been ingested.
@@ -226,13 +228,26 @@ def _text(asset: Asset, thresholds: Thresholds) -> Decision | None:
     )  # fmt: skip
 
 
+def _damage(asset: Asset, thresholds: Thresholds) -> Decision | None:
+    if asset.lost <= thresholds.max_lost:
+        return None
+    return Decision(
+        asset.sha256, "damage", REJECTED,
+        f"{asset.lost:.0%} of it is lost, as the file is cut off or overwritten; the limit is "
+        f"{thresholds.max_lost:.0%}: look for a whole copy.",
+        asset.lost, thresholds.max_lost,
+    )  # fmt: skip
+
+
 _CHECKS = (  # the first that objects speaks
-    _size, _exposure, _colour, _screenshot, _meme, _text, _blur,
+    _damage, _size, _exposure, _colour, _screenshot, _meme, _text, _blur,
 )  # fmt: skip
 
 
 def _doubt(asset: Asset, thresholds: Thresholds) -> str:
-    """What a picture that is kept may be; "" where nothing speaks for it."""
+    """What may be wrong with a picture that is kept; "" where nothing speaks for it."""
+    if asset.lost:
+        return f"It is cut off; what is lost is small ({asset.lost:.1%} of it)."
     if thresholds.screenshots != "keep" and asset.screen >= _UNSURE * _SCREEN:
         return f"{MAYBE} a screenshot ({asset.screen:.2f} of 1; {_SCREEN:.2f} is one)."
     if thresholds.memes != "keep" and asset.caption >= _UNSURE * _CAPTION:

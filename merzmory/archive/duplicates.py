@@ -93,14 +93,15 @@ def doubles(
     return sorted(doubled, key=lambda double: double.sha256)
 
 
-def better(asset: Asset) -> tuple[int, float, int, int, str]:
-    """Sorts the best frame first: the larger by factors of two, then the sharper, then the bigger.
+def better(asset: Asset) -> tuple[int, bool, float, int, int, str]:
+    """Sorts the best frame first: the larger by factors of two, the whole, the sharper, the bigger.
 
     Sharpness is measured at up to 1000 pixels, where a thumbnail looks as sharp as its original:
     size therefore speaks first, in steps coarse enough for trimmed copies to compete.
     """
     pixels = max(1, asset.width * asset.height)
-    return (-round(math.log2(pixels)), round(asset.blur, 2), -pixels, -asset.bytes, asset.sha256)
+    size = -round(math.log2(pixels))
+    return (size, asset.lost > 0, round(asset.blur, 2), -pixels, -asset.bytes, asset.sha256)
 
 
 def pairs(assets: Sequence[Asset], *, near_bits: int, confirm_bits: int) -> Pairs:

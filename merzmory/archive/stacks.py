@@ -134,7 +134,7 @@ def _tile(path: str) -> Image.Image | None:
     """The photograph, small; None where it is gone or no longer readable."""
     try:
         with originals.opened(path) as data, decode.opened(data) as picture:
-            small, _size = decode.developed(picture, longest=_TILE)
+            small, _size = decode.developed(picture, longest=_TILE, mend=True)
     except (OSError, ArchiveError):
         return None
     return small

@@ -173,7 +173,7 @@ def developed(photo: Photo, side: int | None) -> Image.Image:
     """
     try:
         with originals.opened(photo.path) as data, decode.opened(data) as picture:
-            image, size = decode.developed(picture, shortest=side)
+            image, size = decode.developed(picture, shortest=side, mend=True)
     except (OSError, decode.PictureError) as error:
         raise _changed(photo) from error
     if size != (photo.width, photo.height):

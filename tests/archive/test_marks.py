@@ -24,8 +24,8 @@ from merzmory.manifest import do
 
 KNOBS: dict[str, Any] = {
     "near_bits": 8, "confirm_bits": 40, "max_blur": 0.62, "min_detail": 60.0, "max_clipped": 0.6,
-    "min_side": 64, "screenshots": "reject", "memes": "reject", "max_text": 0.3, "colour": "any",
-    "bursts": "keep", "picked_only": False, "min_stars": 0,
+    "max_lost": 0.01, "min_side": 64, "screenshots": "reject", "memes": "reject", "max_text": 0.3,
+    "colour": "any", "bursts": "keep", "picked_only": False, "min_stars": 0,
 }  # fmt: skip
 
 
