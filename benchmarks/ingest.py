@@ -32,7 +32,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from merzmory.archive import hashes, ingest, people, photograph, workers
+from merzmory.archive import faces, hashes, ingest, photograph, workers
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.manifest import do
 
@@ -71,11 +71,11 @@ def ours(path: Path) -> None:
 
 def without_faces(path: Path) -> None:
     """The same, but for the faces."""
-    find, people.faces = people.faces, lambda _grey: []
+    find, faces.faces = faces.faces, lambda _grey: []
     try:
         ours(path)
     finally:
-        people.faces = find
+        faces.faces = find
 
 
 def hashed(path: Path) -> None:
