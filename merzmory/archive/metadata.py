@@ -1,6 +1,7 @@
 """What the camera wrote into a photograph: when, where, with what.
 
-Everything here may be missing or nonsense; nonsense is read as missing, never as an error.
+Everything here may be missing or nonsense; nonsense is read as missing, never as an error. The day
+on which a print was scanned, or a file was saved again, is not the photograph's.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from PIL import ExifTags, Image
 from merzmory.decode import DAMAGE
 
 _FIRST_YEAR = 1826  # the oldest photograph there is
-_DATES = (  # (where, tag of the date, tag of its offset from UTC), the surest first
+_DATES: tuple[
+    tuple[ExifTags.IFD | None, int, int], ...
+] = (  # (where, tag of the date, tag of its offset from UTC), the surest first
     (ExifTags.IFD.Exif, 0x9003, 0x9011),  # DateTimeOriginal
     (ExifTags.IFD.Exif, 0x9004, 0x9012),  # DateTimeDigitized
     (None, 0x0132, 0x9010),  # DateTime: the last change
 )
 _DATE = re.compile(r"(\d{4})[:\-/](\d\d)[:\-/](\d\d)[ T](\d\d):(\d\d):(\d\d)")
+_SCANNER = re.compile(
+    r"scan|perfection|coolscan|opticfilm|expression \d|epson (?:gt|v|et|xp)|hp (?:officejet|deskjet)"
+    r"|noritsu|frontier|hasselblad flextight|opticbook|pixma|\bmg\d{4}|\bts\d{4}"
+)
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 
 
@@ -43,10 +50,11 @@ def read(picture: Image.Image) -> Metadata:
         return Metadata()
     main = dict(exif)
     detail = _ifd(exif, ExifTags.IFD.Exif)
+    camera = _camera(main)
     return Metadata(
-        taken=_taken(main, detail),
+        taken=_taken(main, detail, camera),
         place=_place(_ifd(exif, ExifTags.IFD.GPSInfo)),
-        camera=_camera(main),
+        camera=camera,
     )
 
 
@@ -63,8 +71,19 @@ def _text(value: object) -> str:
     return str(value or "").split("\0")[0].strip()
 
 
-def _taken(main: Mapping[int, Any], detail: Mapping[int, Any]) -> str | None:
-    for where, tag, offset_tag in _DATES:
+def _taken(main: Mapping[int, Any], detail: Mapping[int, Any], camera: str | None) -> str | None:
+    """The surest date that is the photograph's.
+
+    A scanner's own are those of the scan, unless a person set the original date apart; without any
+    camera, only DateTimeOriginal says when a photograph was taken.
+    """
+    sure = _DATES
+    if camera is None:
+        sure = _DATES[:1]
+    elif _SCANNER.search(camera.lower()):
+        scanned = {_text(detail.get(0x9004))[:10], _text(main.get(0x0132))[:10]}
+        sure = () if _text(detail.get(0x9003))[:10] in scanned else _DATES[:1]
+    for where, tag, offset_tag in sure:
         found = _DATE.match(_text((detail if where else main).get(tag)))
         if not found:
             continue

@@ -31,7 +31,20 @@ def test_the_surest_date_is_taken() -> None:
     found = _read({0x0132: "2020:01:01 00:00:00", 0x8769: taken})
     assert found.taken == "2012-03-04T05:06:07"
     assert _read({0x8769: {**taken, 0x9011: "+02:00"}}).taken == "2012-03-04T05:06:07+02:00"
-    assert _read({0x0132: "2020:01:01 00:00:00"}).taken == "2020-01-01T00:00:00"
+    saved = {0x0132: "2020:01:01 00:00:00"}
+    assert _read({0x010F: "Canon", **saved}).taken == "2020-01-01T00:00:00"
+
+
+def test_the_day_of_a_scan_or_of_saving_is_not_the_photograph_s() -> None:
+    saved = {0x0132: "2020:01:01 00:00:00"}
+    assert _read(saved).taken is None  # no camera: a program saved it
+    assert _read({**saved, 0x8769: {0x9004: "2020:01:01 00:00:00"}}).taken is None
+    scanner = {0x010F: "EPSON", 0x0110: "Perfection V700", **saved}
+    scanned = {0x9003: "2020:01:01 09:00:00", 0x9004: "2020:01:01 09:00:00"}
+    assert _read({**scanner, 0x8769: scanned}).taken is None
+    by_a_person = {0x9003: "1962:07:14 00:00:00", 0x9004: "2020:01:01 09:00:00"}
+    assert _read({**scanner, 0x8769: by_a_person}).taken == "1962-07-14T00:00:00"
+    assert _read({0x8769: by_a_person}).taken == "1962-07-14T00:00:00"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +52,7 @@ def test_the_surest_date_is_taken() -> None:
              "2012:13:41 99:00:00", "2012", ""],
 )  # fmt: skip
 def test_nonsense_dates_are_missing(date: str) -> None:
-    assert _read({0x0132: date}).taken is None
+    assert _read({0x010F: "Canon", 0x0132: date}).taken is None
 
 
 def test_places_have_their_sign() -> None:
