@@ -170,8 +170,8 @@ def _ingest(
     config: PlaceArgument, workspace: WorkspaceOption = None, set_: SetOption = None
 ) -> None:
     with entered() as door:
+        from merzmory.archives import found
         from merzmory.config import asked
-        from merzmory.lineage import found
         from merzmory.status import found_lines
 
         name, overrides = asked(config, set_ or [], workspace)

@@ -34,7 +34,7 @@ def fetch(
         risk = ["archive.instagram.accept_risk=true"] if accept_risk else []
         made, workspace = door.open(config, [*(set_ or []), *risk])
         from merzmory.archive.sources.instagram import InstagramSource
-        from merzmory.lineage import distant
+        from merzmory.archives import distant
         from merzmory.manifest import do
         from merzmory.pipeline import FETCH, fetch_again
         from merzmory.step import Step
@@ -54,7 +54,7 @@ def fetch(
 
 def intent(made: Config, workspace: Workspace) -> str:
     """What fetching will do, before it starts."""
-    from merzmory.lineage import distant
+    from merzmory.archives import distant
 
     return distant(made, workspace).intent
 

@@ -44,8 +44,8 @@ def photos(
 ) -> None:
     """List the photographs that were set aside, each with its reason; or those you marked."""
     with entered() as door:
+        from merzmory.archives import photographs, source
         from merzmory.config import asked, load
-        from merzmory.lineage import photographs, source
         from merzmory.status import photo_lines, row_lines
 
         made = load(*asked(config, set_ or [], workspace))
@@ -88,9 +88,9 @@ def mark(
     """Pick, reject, star, label or date photographs: what you say outranks what was measured."""
     with entered() as door:
         from merzmory.archive import marks
+        from merzmory.archives import catalogue_and_ruling, found
         from merzmory.config import asked
         from merzmory.errors import ConfigError
-        from merzmory.lineage import catalogue_and_ruling, found
 
         flags = [flag for flag, on in (("pick", pick), ("reject", reject), ("", unflag)) if on]
         said = [("flag", flags[0])] if flags else []
@@ -208,7 +208,7 @@ def _taken_back(done: Sequence[Mark], rows: Sequence[Row]) -> str:
 
 def _judged_again(door: Door, config: Config, workspace: Workspace) -> None:
     """Stacks are formed anew around what was marked, where the archive was culled before."""
-    from merzmory.lineage import catalogue_and_ruling, photographs
+    from merzmory.archives import catalogue_and_ruling, photographs
     from merzmory.manifest import do
     from merzmory.pipeline import STEPS
     from merzmory.status import counted
@@ -221,7 +221,7 @@ def _judged_again(door: Door, config: Config, workspace: Workspace) -> None:
 
 def _read_xmp(config: Config, workspace: Workspace) -> Iterator[str]:
     from merzmory.archive import sidecars
-    from merzmory.lineage import catalogue_and_ruling, found
+    from merzmory.archives import catalogue_and_ruling, found
 
     rows = [row for row in found(config, workspace) if row.verdict not in ("skipped", "error")]
     told = list(sidecars.read((row.path, row.sha256) for row in rows if row.sha256))
@@ -240,7 +240,7 @@ def _read_xmp(config: Config, workspace: Workspace) -> Iterator[str]:
 def _write_xmp(config: Config, workspace: Workspace, folder: Path | None) -> Iterator[str]:
     from merzmory.archive import sidecars
     from merzmory.archive.marks import NOTHING
-    from merzmory.lineage import catalogue_and_ruling, found, source
+    from merzmory.archives import catalogue_and_ruling, found, source
 
     catalogue, _ruling = catalogue_and_ruling(config, workspace)
     said = catalogue.marks()

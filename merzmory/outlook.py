@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
-from merzmory import lineage
+from merzmory import archives, lineage
 from merzmory.archive.assets import KEPT, REJECTED, VERDICTS
 from merzmory.config import Config
 from merzmory.dataset import labels, preview
@@ -28,7 +28,7 @@ def crops(count: int, *, compare: bool) -> Step:
     """
 
     def lay_out(config: Config, workspace: Workspace) -> Work:
-        photos = lineage.keepers(config, workspace)
+        photos = archives.keepers(config, workspace)
         settings = {
             **lineage.dataset(config, workspace).settings,
             "count": count,
@@ -48,7 +48,7 @@ def crops(count: int, *, compare: bool) -> Step:
 
 def seen(config: Config, workspace: Workspace, photos: Sequence[Photo]) -> list[Seen]:
     """What was measured of these photographs."""
-    assets = lineage.assets(config, workspace)
+    assets = archives.assets(config, workspace)
     return [
         Seen(photo.taken, asset.phash64, len(photo.faces), asset.colour, asset.text)
         for photo in photos
@@ -64,9 +64,9 @@ def ready(config: Config, workspace: Workspace) -> Readiness:
         WeightsError: the base cannot be read, or the device is not there.
         MerzmoryError: nothing was ingested, or the settings do not go together.
     """
-    photos, rows = lineage.keepers(config, workspace), lineage.photographs(config, workspace)
-    side = lineage.resolution(config, workspace)
-    least = lineage.cull_knobs(config, workspace)["min_side"]
+    photos, rows = archives.keepers(config, workspace), archives.photographs(config, workspace)
+    side = archives.resolution(config, workspace)
+    least = archives.cull_knobs(config, workspace)["min_side"]
     counted = Counter(row.verdict for row in rows)
     aside = {verdict: counted[verdict] for verdict in VERDICTS if verdict != KEPT}
     small = sum(row.verdict == REJECTED and 0 < min(row.width, row.height) < least for row in rows)
@@ -77,7 +77,7 @@ def ready(config: Config, workspace: Workspace) -> Readiness:
             resolution=side,
             labels=len(set(named or ())),
             config=config.train,
-            base=lineage.base(config, workspace),
+            base=archives.base(config, workspace),
             earlier=workspace.outputs.glob("*/run-*"),
             steps=sorted({*LENGTHS, config.train.steps}),
         )

@@ -16,7 +16,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from merzmory import lineage, outlook, weights
+from merzmory import archives, lineage, outlook, weights
 from merzmory.archaeology import embedders
 from merzmory.archaeology import index as indexing
 from merzmory.archaeology import match as matching
@@ -46,21 +46,21 @@ from merzmory.workspace import Workspace
 
 def fetch(config: Config, workspace: Workspace) -> Work:
     """Fetch the photographs from the service they lie at; once, unless `fetch_again`."""
-    lineage.resolution(config, workspace)  # a base that is missing is named before time is spent
-    return lineage.distant(config, workspace).plan()
+    archives.resolution(config, workspace)  # a base that is missing is named before time is spent
+    return archives.distant(config, workspace).plan()
 
 
 def fetch_again(config: Config, workspace: Workspace) -> Work:
     """Fetch what is new there, as a person asked for."""
-    return lineage.distant(config, workspace).plan(again=True)
+    return archives.distant(config, workspace).plan(again=True)
 
 
 def ingest(config: Config, workspace: Workspace) -> Work:
     """Read every photograph of the source into the catalogue."""
-    lineage.resolution(config, workspace)  # a base that is missing is named before time is spent
+    archives.resolution(config, workspace)  # a base that is missing is named before time is spent
     return reading.plan(
-        source=lineage.source(config, workspace),
-        archive=lineage.archive(config, workspace),
+        source=archives.source(config, workspace),
+        archive=archives.archive(config, workspace),
         shard_size=config.archive.shard,
         workers=config.archive.workers,
         film_frames=config.archive.film_frames,
@@ -70,13 +70,13 @@ def ingest(config: Config, workspace: Workspace) -> Work:
 
 def cull(config: Config, workspace: Workspace) -> Work:
     """Decide in the catalogue what is kept: nothing is deleted, every reason is written down."""
-    knobs = lineage.cull_knobs(config, workspace)
-    return culling.plan(archive=lineage.archive(config, workspace), **knobs)
+    knobs = archives.cull_knobs(config, workspace)
+    return culling.plan(archive=archives.archive(config, workspace), **knobs)
 
 
 def duplicates(config: Config, workspace: Workspace) -> Work:
     """Draw the stacks that culling formed as contact sheets."""
-    catalogue, ruling = lineage.catalogue_and_ruling(config, workspace)
+    catalogue, ruling = archives.catalogue_and_ruling(config, workspace)
     settings = {"ruling": ruling, "pictures": catalogue.ruled_over(ruling)}
     return stacks.plan(
         catalogue=catalogue,
@@ -90,7 +90,7 @@ def duplicates(config: Config, workspace: Workspace) -> Work:
 
 def build(config: Config, workspace: Workspace) -> Work:
     """Cut a training square from every keeper."""
-    result, photos = lineage.dataset(config, workspace), lineage.keepers(config, workspace)
+    result, photos = lineage.dataset(config, workspace), archives.keepers(config, workspace)
     return squares.plan(
         photos=photos,
         folder=result.folder,
@@ -105,7 +105,7 @@ def build(config: Config, workspace: Workspace) -> Work:
 def train(config: Config, workspace: Workspace) -> Work:
     """Fine-tune the base on the squares; a run that was stopped goes on from its checkpoint."""
     dataset = lineage.dataset(config, workspace).finished()
-    base = lineage.base(config, workspace)
+    base = archives.base(config, workspace)
     folder = lineage.training(config, workspace)
 
     def go_on(_index: int, announce: Announce) -> None:
@@ -280,7 +280,7 @@ def walk(config: Config, workspace: Workspace) -> Work:
         ),
         folder=result.folder,
         fps=knobs.fps,
-        size=shape.within(knobs.size, lineage.resolution(config, workspace)),
+        size=shape.within(knobs.size, archives.resolution(config, workspace)),
         music=config.film.music,
         settings=result.settings,
     )
@@ -291,7 +291,7 @@ def film(config: Config, workspace: Workspace) -> Work:
     result = lineage.film(config, workspace)
     pictures = lineage.upscaled(config, workspace).finished()
     knobs = config.film.model_dump()
-    side = lineage.resolution(config, workspace)
+    side = archives.resolution(config, workspace)
     size = lineage.frame(config, workspace).within(knobs.pop("size"), side)
     return montage.slideshow(
         pictures=[pictures / line["file"] for line in read_manifest(pictures)],
@@ -338,7 +338,7 @@ FETCH = Step(
 )  # before the story, where they lie far away
 STEPS: dict[str, Step] = {step.name: step for step in (FETCH, *STORY)}
 
-photographs = lineage.photographs
+photographs = archives.photographs
 training_run = lineage.training
 
 

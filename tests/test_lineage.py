@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from merzmory import config, lineage, pipeline
+from merzmory import archives, config, lineage, pipeline
 from merzmory.errors import ConfigError, MerzmoryError, WeightsError
 from merzmory.workspace import Workspace
 
@@ -75,4 +75,4 @@ def test_every_photograph_is_accounted_for(outputs: Path) -> None:
     files = (outputs / "archives").glob("sample-photographs-*/photographs/**/*")
     assert len(rows) == len([p for p in files if p.is_file()])
     kept = [row for row in rows if row.verdict == "kept"]
-    assert len(kept) == len(lineage.keepers(*made(outputs)))
+    assert len(kept) == len(archives.keepers(*made(outputs)))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from merzmory import lineage, outlook
+from merzmory import archives, lineage, outlook
 from merzmory.archive.marks import Mark
 from merzmory.beforehand import ready_lines
 from merzmory.cli import app
@@ -117,8 +117,8 @@ def test_a_box_by_hand_makes_another_dataset(archive: Path, tmp_path: Path) -> N
     made = _config(archive, f"outputs={tmp_path / 'copy/out'}")
     workspace = made.workspace()
     before = lineage.dataset(made, workspace).folder
-    photo = lineage.keepers(made, workspace)[3]
-    catalogue = lineage._catalogue(made, workspace)
+    photo = archives.keepers(made, workspace)[3]
+    catalogue = archives.catalogue(made, workspace)
     catalogue.mark([Mark(photo.id, "box", "4,2,24,22")])
     STEPS["cull"](made, workspace)
     folder = STEPS["build"](made, workspace)
@@ -159,5 +159,5 @@ def test_nothing_was_read_yet(tmp_path: Path) -> None:
 def test_a_base_of_cars_shows_its_window(archive: Path) -> None:
     made = _config(archive)
     cars = made.model_copy(update={"train": replace(made.train, base="cars-512")})
-    assert lineage._base_frame(cars) == Frame("4:3", (0, 0.125, 1, 0.875))
-    assert lineage._base_frame(made) is None
+    assert archives.base_frame(cars) == Frame("4:3", (0, 0.125, 1, 0.875))
+    assert archives.base_frame(made) is None
