@@ -43,6 +43,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dice = np.random.default_rng(number)
         pixels = dice.integers(0, 256, (16, 24, 3), np.uint8).repeat(2, 0).repeat(2, 1)
         exif = Image.Exif()
+        exif[0x010F] = "Lens & Sons"  # a date without a camera is a scanner's
         exif[0x0132] = f"{2014 + number % 2}:05:{1 + number:02d} 10:00:00"
         Image.fromarray(pixels).save(folder / f"{number:02d}.jpg", quality=95, exif=exif)
     made = _config(place)
