@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from merzmory.archive import marks
+from merzmory.archive import marks, people
 from merzmory.archive import rows as read
 from merzmory.archive import tables as t
 from merzmory.archive.assets import (
@@ -37,6 +37,7 @@ from merzmory.archive.assets import (
 )
 from merzmory.archive.database import Database
 from merzmory.archive.marks import Mark, Marks
+from merzmory.archive.people import Sight
 from merzmory.archive.sources.source import Found
 from merzmory.errors import ArchiveError
 from merzmory.records import Photo
@@ -84,13 +85,14 @@ class Catalogue:
         found = []
         with self._database.reading() as connection:
             ruling = self._ruling(connection, ruling)
-            faces = read.faces(connection)
+            faces, sights = read.faces(connection), people.sights(connection)
             for row in read.rows(connection, ruling):
                 if row.verdict == KEPT and row.sha256:
+                    seen = sights.get(row.sha256) or Sight(faces.get(row.sha256, ()))
                     found.append(
                         Photo(
                             row.sha256, row.path, row.width, row.height, row.taken, row.place,
-                            faces.get(row.sha256, ()), row.origin, row.uncertain,
+                            seen.faces, row.origin, row.uncertain, seen.points, seen.blurred,
                         )
                     )  # fmt: skip
         return sorted(found, key=lambda p: (p.taken or "9999", p.path, p.id))

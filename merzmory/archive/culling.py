@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from merzmory.archive import marks
+from merzmory.archive import marks, people
 from merzmory.archive.assets import DUPLICATE, KEPT, REJECTED, Asset, Decision
 from merzmory.archive.bursts import bursts
-from merzmory.archive.duplicates import Double, doubles
+from merzmory.archive.duplicates import Double, doubles, pairs
 from merzmory.archive.ingest import catalogue_of
+from merzmory.archive.looking import People, eyes
 from merzmory.archive.marks import NOTHING, Marks
 from merzmory.archive.photograph import ALGORITHM
 from merzmory.errors import ArchiveError
@@ -60,7 +61,9 @@ def ruling(**knobs: Any) -> str:
     return digest(Thresholds(**knobs).settings())
 
 
-def plan(*, archive: Path, **knobs: Any) -> Work:
+def plan(
+    *, archive: Path, yunet: Path | None = None, sface: Path | None = None, **knobs: Any
+) -> Work:
     """Lay out judging every picture of `archive` by `Thresholds(**knobs)`.
 
     One shard, or none where nothing changed. What a person marked speaks first. Then a picture is
@@ -71,9 +74,14 @@ def plan(*, archive: Path, **knobs: Any) -> Work:
     all stay, or with `bursts` = "best" the sharpest. What is kept but may be one of these says so in
     its reason.
 
+    Where somebody is left out or blurred, new pictures are looked at first, by the weights `yunet`
+    and `sface` if they are given; pictures that show who is left out are rejected before all else,
+    with those that show the same.
+
     Raises:
         ArchiveError: nothing has been ingested.
         FormatError: the catalogue is damaged.
+        WeightsError: `yunet` or `sface` cannot be used.
     """
     thresholds = Thresholds(**knobs)
     name = digest(thresholds.settings())
@@ -83,14 +91,20 @@ def plan(*, archive: Path, **knobs: Any) -> Work:
     assets = catalogue.assets()
     if not assets:
         raise _not_ingested()
-    said = catalogue.marks()
-    pictures = _digest(assets, said)
-    if catalogue.ruled_over(name) == pictures and catalogue.is_latest(name):
+    said, known = catalogue.marks(), People(archive)
+    sees = eyes(yunet, sface) if known.chosen() else None
+    waits = sees is not None and bool(known.unseen(sees))
+    pictures = _digest(assets, said, known.left_out())
+    if not waits and catalogue.ruled_over(name) == pictures and catalogue.is_latest(name):
         return Work("cull", archive, 0, lambda _i, _a: None, lambda: archive)
 
     def run_shard(_index: int, announce: Announce) -> None:
-        decisions = list(judge(assets, thresholds, said))
-        catalogue.decide(name, thresholds.settings(), pictures, decisions)
+        if sees is not None:
+            known.look(sees, announce)
+        left_out = known.left_out()
+        decisions = list(judge(assets, thresholds, said, left_out))
+        over = _digest(assets, said, left_out)
+        catalogue.decide(name, thresholds.settings(), over, decisions)
         kept = sum(decision.verdict == KEPT for decision in decisions)
         announce(Progress("cull", len(assets), len(assets), "photos", note=f"{kept} are kept"))
 
@@ -98,9 +112,15 @@ def plan(*, archive: Path, **knobs: Any) -> Work:
 
 
 def judge(
-    assets: Sequence[Asset], thresholds: Thresholds, said: Mapping[str, Marks]
+    assets: Sequence[Asset],
+    thresholds: Thresholds,
+    said: Mapping[str, Marks],
+    left_out: Mapping[str, str] | None = None,
 ) -> Iterator[Decision]:
-    """A decision on each picture: the person's, its quality, then what else shows the same.
+    """A decision on each picture: who is left out, what was marked, quality, then doubles.
+
+    `left_out` gives the sentence for each picture that shows somebody who is left out. All that
+    show the same leave with it, whatever was marked: the face may only have been found in one.
 
     A frame that the person set aside takes the worse frames of its stack with it: they show what is
     not wanted. A better one stays, and so does one that was picked.
@@ -108,7 +128,11 @@ def judge(
     sound: list[Asset] = []
     by_hand: dict[str, Decision] = {}
     unwanted: dict[str, Decision] = {}
+    gone = _left_out(assets, thresholds, left_out or {})
+    yield from gone.values()
     for asset in assets:
+        if asset.sha256 in gone:
+            continue
         mine = said.get(asset.sha256, NOTHING)
         decision = _by_hand(asset, thresholds, mine)
         if decision is not None and (decision.verdict == KEPT or mine.flag == marks.REJECT):
@@ -144,6 +168,31 @@ def judge(
         else:
             doubt = _doubt(asset, thresholds)
             yield Decision(asset.sha256, "doubt" * bool(doubt), KEPT, doubt or "It is sound.")
+
+
+def _left_out(
+    assets: Sequence[Asset], thresholds: Thresholds, left_out: Mapping[str, str]
+) -> dict[str, Decision]:
+    """The decisions on the pictures that leave with somebody, by sha256."""
+    gone = {
+        asset.sha256: Decision(asset.sha256, people.STAGE, REJECTED, left_out[asset.sha256])
+        for asset in assets
+        if asset.sha256 in left_out
+    }
+    if not gone:
+        return gone
+    near_bits, confirm_bits = thresholds.near_bits, thresholds.confirm_bits
+    found = pairs(assets, near_bits=near_bits, confirm_bits=confirm_bits)
+    for places in zip(found.one.tolist(), found.other.tolist(), strict=True):
+        for one, other in (places, places[::-1]):
+            shown, same = assets[one].sha256, assets[other].sha256
+            if shown in left_out and same not in gone:
+                shows = left_out[shown].removeprefix("It ")
+                gone[same] = Decision(
+                    same, people.STAGE, REJECTED,
+                    f"It shows the same as {{kept}}, which {shows}", kept=shown,
+                )  # fmt: skip
+    return gone
 
 
 def _by_hand(asset: Asset, thresholds: Thresholds, said: Marks) -> Decision | None:
@@ -291,11 +340,12 @@ def _in_bursts(
             )  # fmt: skip
 
 
-def _digest(assets: Sequence[Asset], said: Mapping[str, Marks]) -> str:
-    """A name for what is judged: the pictures, and what was said of them."""
+def _digest(assets: Sequence[Asset], said: Mapping[str, Marks], left_out: Mapping[str, str]) -> str:
+    """A name for what is judged: the pictures, and what was said of them and of who is in them."""
     lines = [f"{ALGORITHM}", *(asset.sha256 for asset in assets)]
     judging = [(sha256, m.flag, m.stars) for sha256, m in said.items() if m.flag or m.stars]
     lines += [" ".join(one) for one in sorted(judging)]
+    lines += [f"{sha256} {sentence}" for sha256, sentence in sorted(left_out.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

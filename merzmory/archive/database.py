@@ -70,6 +70,18 @@ class Database:
         with self._errors(), self.engine.execution_options(write=True).begin() as connection:
             yield connection
 
+    def sweep(self) -> None:
+        """Write the database anew, so that nothing is left in its files of what was deleted.
+
+        Raises:
+            StorageError: the disk is full, or another writer does not end.
+        """
+        with self._errors(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                cursor = connection.connection.cursor()
+                for words in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                    cursor.execute(words)
+
     def _migrate(self) -> None:
         with self.reading() as connection:
             version = _version(connection)

@@ -27,7 +27,7 @@ from merzmory.errors import ArchiveError, FormatError
 from merzmory.manifest import Far, Work
 from merzmory.records import Announce, Progress
 
-_CATALOGUE = "catalogue.sqlite"
+CATALOGUE = "catalogue.sqlite"
 
 
 def catalogue_of(archive: Path) -> Catalogue:
@@ -36,7 +36,7 @@ def catalogue_of(archive: Path) -> Catalogue:
     Raises:
         FormatError: it is damaged, or newer than this version.
     """
-    return Catalogue(archive / _CATALOGUE)
+    return Catalogue(archive / CATALOGUE)
 
 
 def plan(

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from merzmory import decode, originals, raw, stills
-from merzmory.archive import crops, hashes, kinds, metadata, people, quality
+from merzmory.archive import crops, faces, hashes, kinds, metadata, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 
 ALGORITHM = 2  # version of all measures: a new one decodes every picture again
@@ -183,7 +183,7 @@ def _measured(file: BinaryIO, location: Location) -> Asset:
                 max(0, round(x0 * scale)), max(0, round(y0 * scale)),
                 min(width, round(x1 * scale)), min(height, round(y1 * scale)),
             )
-            for x0, y0, x1, y1 in people.faces(pixels)
+            for x0, y0, x1, y1 in faces.faces(pixels)
         ),
     )  # fmt: skip
 

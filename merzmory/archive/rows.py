@@ -10,9 +10,19 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from merzmory.archive import marks
+from merzmory.archive import marks, people
 from merzmory.archive import tables as t
-from merzmory.archive.assets import DUPLICATE, KEPT, READ, Asset, Box, Decision, Location, Row
+from merzmory.archive.assets import (
+    DUPLICATE,
+    KEPT,
+    READ,
+    REJECTED,
+    Asset,
+    Box,
+    Decision,
+    Location,
+    Row,
+)
 from merzmory.records import Origin
 
 _BATCH = 1000  # rows read at a time
@@ -34,9 +44,10 @@ def rows(connection: Connection, ruling: str | None) -> Iterator[Row]:
 
     They come one by one: what is held is 300 bytes for each picture.
     """
-    firsts = _firsts(connection)
+    firsts = firsts_of(connection)
     ruled = standing(connection, ruling) if ruling else {}
     by_hand = marks.standing(connection)
+    left_out = people.left_out(connection)
     settings = _settings(connection, ruling)
     unruled = "It is sound." if ruling else "It was read; nothing has been culled yet."
     for place, asset in _places(connection):
@@ -45,12 +56,17 @@ def rows(connection: Connection, ruling: str | None) -> Iterator[Row]:
             first, said = firsts[place.sha256], ruled.get(place.sha256)
             verdict, reason = (said.verdict, said.reason) if said else (KEPT, unruled)
             spoken = marks.judged(by_hand.get(place.sha256, marks.NOTHING), **settings)
-            if spoken:  # at once, before the next culling
+            if place.sha256 in left_out:  # a choice of people outranks every mark
+                verdict, reason = REJECTED, left_out[place.sha256]
+            elif left_out and said and said.stage == people.STAGE:
+                pass  # it shows the same as one of them
+            elif spoken:  # at once, before the next culling
                 verdict, reason = spoken
-            elif said and said.stage == marks.STAGE:
+            elif said and said.stage in (marks.STAGE, people.STAGE):
+                what = "mark" if said.stage == marks.STAGE else "choice"
                 verdict, reason = (
                     KEPT,
-                    "You took your mark back, and nothing has been culled since.",
+                    f"You took your {what} back, and nothing has been culled since.",
                 )
             if first != place.path:
                 verdict, reason = DUPLICATE, f"It holds the same bytes as {first}."
@@ -66,7 +82,7 @@ def rows(connection: Connection, ruling: str | None) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _firsts(connection: Connection) -> dict[str, str]:
+def firsts_of(connection: Connection) -> dict[str, str]:
     """The oldest file of each picture, then the first by name: its path, by sha256."""
     here = select(t.location.c.sha256, t.location.c.path).where(
         t.location.c.missing_since.is_(None), t.location.c.sha256.is_not(None)

@@ -117,14 +117,31 @@ face = Table(
     Column("box", Text, nullable=False),  # JSON, upright pixels
     Column("points", Text),  # JSON: eyes, nose, corners of the mouth, where the detector finds them
     Column("print", LargeBinary),  # float32, what makes faces alike
-    Column("person", Integer),
+    Column("person", Integer),  # as the prints say; what a person says of it is in `consent`
+)
+
+glance = Table(  # the pictures in which faces were looked for, and with what
+    "glance",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("by", Text, nullable=False),
 )
 
 person = Table(
     "person",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("choice", Text, nullable=False),  # keep, exclude, blur
     Column("at", Text, nullable=False),
+)
+
+consent = Table(  # what is said of a person in the photographs; appended, taken back by batch
+    "consent",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("person", Integer, nullable=False),
+    Column("kind", Text, nullable=False),  # name, choice, into, face
+    Column("value", Text, nullable=False),
+    Column("batch", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("undone", Text),
 )

@@ -16,6 +16,7 @@ from merzmory.dataset.align import Points, warped
 from merzmory.dataset.crop import ALIGNED, NAMES, Box, Cut, Look, cut
 from merzmory.dataset.labels import labels
 from merzmory.dataset.readiness import Seen, readiness
+from merzmory.dataset.veil import veiled
 from merzmory.errors import ArchiveError, ConfigError
 from merzmory.frame import MIRROR, WHOLE, Frame, colour_of
 from merzmory.manifest import Work, digest, lay_out, write_aside
@@ -168,6 +169,8 @@ def plan(
 def developed(photo: Photo, side: int | None) -> Image.Image:
     """The photograph upright; a JPEG reduced as far as leaves its shorter side `side` pixels.
 
+    Over its `blurred` faces lies a veil.
+
     Raises:
         ArchiveError: it is gone, or is not the photograph that was read.
     """
@@ -178,7 +181,7 @@ def developed(photo: Photo, side: int | None) -> Image.Image:
         raise _changed(photo) from error
     if size != (photo.width, photo.height):
         raise _changed(photo)
-    return image
+    return veiled(image, photo.blurred, max(image.size) / max(size))
 
 
 def _cut(photo: Photo, part: Path, file: str, cutter: Cutter) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from merzmory import decode
-from merzmory.archive import people, quality
+from merzmory.archive import faces, quality
 from merzmory.archive.sources.sample import SampleSource
 
 
@@ -79,7 +79,7 @@ def test_exposure_counts_clipped_pixels() -> None:
 def test_any_size_can_be_measured(shape: tuple[int, int]) -> None:
     found = quality.measure(np.arange(np.prod(shape)).reshape(shape).astype(np.uint8))
     assert 0 <= found.blur <= 1 and found.detail >= 0
-    assert people.faces(np.zeros(shape, np.uint8)) == []
+    assert faces.faces(np.zeros(shape, np.uint8)) == []
 
 
 def test_a_flat_picture_is_blurred() -> None:
@@ -90,20 +90,20 @@ def test_a_flat_picture_is_blurred() -> None:
 def test_a_face_is_found_where_it_is() -> None:
     import skimage
 
-    if not people.can_find_faces():
+    if not faces.can_find_faces():
         pytest.skip("this OpenCV has no cascades")
     path = Path(skimage.__file__).parent / "data" / "astronaut.png"
     grey = _grey(Image.open(path))
-    ((x0, y0, x1, y1),) = people.faces(grey)
+    ((x0, y0, x1, y1),) = faces.faces(grey)
     assert x0 < 225 < x1 and y0 < 115 < y1 and x1 - x0 < 200
-    assert people.faces(grey) == people.faces(grey)
+    assert faces.faces(grey) == faces.faces(grey)
     large = np.asarray(cv2.resize(grey, None, fx=3, fy=3), np.uint8)
-    ((a0, b0, a1, b1),) = people.faces(large)  # found at its own size
+    ((a0, b0, a1, b1),) = faces.faces(large)  # found at its own size
     assert np.allclose((a0 / 3, b0 / 3, a1 / 3, b1 / 3), (x0, y0, x1, y1), atol=12)
 
 
 def test_without_a_cascade_there_are_no_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "CascadeClassifier")
-    monkeypatch.setattr(people, "_own", type(people._own)())
-    assert not people.can_find_faces()
-    assert people.faces(np.zeros((100, 100), np.uint8)) == []
+    monkeypatch.setattr(faces, "_own", type(faces._own)())
+    assert not faces.can_find_faces()
+    assert faces.faces(np.zeros((100, 100), np.uint8)) == []

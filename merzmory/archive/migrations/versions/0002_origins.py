@@ -40,7 +40,20 @@ def upgrade() -> None:
     op.create_table(
         "person",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("choice", sa.Text, nullable=False),
         sa.Column("at", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "glance",
+        sa.Column("sha256", sa.Text, primary_key=True),
+        sa.Column("by", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "consent",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("person", sa.Integer, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("batch", sa.Text, nullable=False),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("undone", sa.Text),
     )
