@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import beforehand, fetching, lighttable
+from merzmory import beforehand, darkroom, fetching, lighttable
 from merzmory.door import (
     ConfigArgument,
     OutputsOption,
@@ -66,6 +66,7 @@ weights_app = typer.Typer(help="Bases and networks: what is here, and what may b
 app.add_typer(fetching.app)
 app.add_typer(lighttable.app)
 app.add_typer(beforehand.app)
+app.add_typer(darkroom.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 

@@ -1,0 +1,360 @@
+"""What can be asked of a trained network by hand: a grid around a point, directions, a blend of two steps."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from merzmory import lineage, provenance
+from merzmory.config import Config
+from merzmory.errors import ConfigError, MerzmoryError
+from merzmory.frame import SQUARE, Frame
+from merzmory.gan import checkpoint, run
+from merzmory.gan.data import label_names
+from merzmory.gan.device import use_threads
+from merzmory.latent import blend as blending
+from merzmory.latent import directions as finding
+from merzmory.latent import export, favourites, grid, layers, sliders, vectors
+from merzmory.latent.explore import DISTANCE, Cell, Explorer, Place
+from merzmory.latent.vectors import Vector
+from merzmory.manifest import Work, digest, read_manifest
+from merzmory.step import Step, engine_errors
+from merzmory.workspace import Workspace
+
+BASE = "base"
+_SHEETS = 1400  # pixels that the pictures of a row take on a sheet, about
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which network is meant: a step of the config's run (None: the config's last, or the newest), or a file."""
+
+    step: int | None = None
+    which: Literal["", "ema", "raw"] = ""  # "": as sample.network says
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A network that was opened, what its squares stand for, and what results say of it."""
+
+    explorer: Explorer
+    shape: Frame
+    said: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """For sheets: "step 200 · G_ema"."""
+        name = {"ema": "G_ema", "raw": "G"}[self.said["network"]]
+        return f"{self.said.get('file') or 'step ' + str(self.said['step'])} · {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a grid begins: an origin in words, and the cells that it moves to from there.
+
+    `origin` is "seed:12", "favourite:NAME" or a file of vectors (its first). `psi` None is the origin's own.
+    """
+
+    origin: str = "seed:0"
+    go: tuple[Cell, ...] = ()
+    seed: int = 0  # of the grid
+    distance: float = DISTANCE
+    psi: float | None = None
+    space: Literal["", "z", "w"] = ""  # "": the origin's own
+    label: str = ""
+
+
+def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
+    """Open a network of the config's run, or a file.
+
+    Raises:
+        MerzmoryError: nothing is trained yet, or the run kept no such step.
+        WeightsError: the file cannot be opened.
+    """
+    use_threads(config.train.threads)  # the bits of pictures depend on it
+    which = network.which or config.sample.network
+    with engine_errors():
+        if network.file is None:
+            step, file = _snapshot(config, workspace, network.step)
+            said = {"run": lineage.training(config, workspace).name, "step": step}
+            names, shape = _labels(config, workspace), lineage.frame(config, workspace)
+        else:
+            file, names, shape = network.file, [], SQUARE
+            with contextlib.suppress(MerzmoryError):  # a file is looked at without any archive, too
+                shape = lineage.frame(config, workspace)
+            if not file.is_file():
+                raise ConfigError(f"There is no network file {file}: check its name.")
+            with file.open("rb") as data:
+                said = {"sha256": hashlib.file_digest(data, "sha256").hexdigest()}
+            said["file"] = file.stem
+            if checkpoint.inspect(file)["labels"]:
+                names = _labels_of_file(config, workspace, checkpoint.inspect(file)["labels"])
+        explorer = Explorer.open(file, which, config.train.device, names)
+    return Opened(explorer, shape, {**said, "network": which})
+
+
+def known(workspace: Workspace) -> favourites.Favourites:
+    """The experiment's favourites."""
+    return favourites.Favourites(workspace.experiment / favourites.FILE)
+
+
+def point(workspace: Workspace, made: Opened, start: Start) -> Vector:
+    """The origin that `start` names.
+
+    Raises:
+        ConfigError: there is no such favourite or label, or the words name nothing.
+        FormatError: the file is none of vectors, or belongs to another network.
+    """
+    kind, _, rest = start.origin.partition(":")
+    if kind == "seed" and rest.isdigit():
+        with engine_errors():
+            return made.explorer.seed(int(rest), start.label)
+    if kind == "favourite" and rest:
+        found = known(workspace).get(rest)
+    elif start.origin.lower().endswith(vectors.SUFFIXES):
+        found = vectors.load(Path(start.origin).expanduser())[0]
+    else:
+        raise ConfigError(
+            f"{start.origin!r:.70} names no origin: write seed:12, favourite:NAME, or a file of vectors "
+            "(.npz, .json)."
+        )
+    return made.explorer.checked(found)
+
+
+def place(workspace: Workspace, made: Opened, start: Start) -> Place:
+    """The place that `start` leads to; raises as `point` and `Explorer.at`."""
+    origin = point(workspace, made, start)
+    if start.space == "w":
+        origin = made.explorer.in_w(origin)
+    elif start.space == "z" and origin.space == "w":
+        raise ConfigError("This origin is a w, which has no z: leave --space out.")
+    psi = origin.psi if start.psi is None else start.psi
+    found = Place(origin, start.seed, start.distance, psi)
+    for cell in start.go:
+        found = made.explorer.moved(found, cell)
+    return found
+
+
+def explore(
+    start: Start, network: Network, *, columns: int, rows: int, out: Path | None = None
+) -> Step:
+    """The step that lays out a grid, in `out` or else among the experiment's results."""
+
+    def lay_out(config: Config, workspace: Workspace) -> Work:
+        made = opened(config, workspace, network)
+        here = place(workspace, made, start)
+        settings = {
+            **made.said,
+            "origin": _said(start.origin),
+            "go": [list(cell) for cell in start.go],
+            "vector": _digest(here.origin),
+            "label": here.origin.label,
+            "space": here.origin.space,
+            "seed": here.seed,
+            "distance": here.distance,
+            "psi": here.psi,
+            "columns": columns,
+            "rows": rows,
+        }
+        moved = " > ".join([_said(start.origin), *(f"{c},{r}" for c, r in start.go)])
+        return grid.plan(
+            explorer=made.explorer,
+            place=here,
+            columns=columns,
+            rows=rows,
+            tile=_tile(made, columns),
+            folder=_folder(out, workspace, "explore", settings),
+            settings=settings,
+            title=f"{moved} · {made.title}",
+            shape=made.shape,
+        )
+
+    return Step("explore", "Looking around", lay_out)
+
+
+def keep(
+    config: Config,
+    workspace: Workspace,
+    name: str,
+    start: Start,
+    network: Network,
+    cell: Cell = (0, 0),
+    file: Path | None = None,
+    amounts: Mapping[str, float] | None = None,
+) -> Vector:
+    """Give the cell of a grid a name, moved by the sliders of a file; raises as `place` and `Favourites.add`."""
+    made = opened(config, workspace, network)
+    here = place(workspace, made, start)
+    [found] = made.explorer.at(here, [cell])
+    if file is not None:
+        moves = finding.chosen(finding.load(file.expanduser()), amounts or {})
+        found = finding.slid(made.explorer, found, moves)
+    return known(workspace).add(_of(made, replace(found, psi=here.psi)), name)
+
+
+def mixed(
+    config: Config,
+    workspace: Workspace,
+    name: str,
+    base: str,
+    others: Mapping[str, str],
+    network: Network,
+) -> Vector:
+    """Give a mixture of favourites a name: `others` says which layers come from which.
+
+    Raises:
+        ConfigError: there is no such favourite, no such layers, or the name is taken.
+    """
+    made, mine = opened(config, workspace, network), known(workspace)
+    chosen = {part: mine.get(other) for part, other in others.items()}
+    return mine.add(_of(made, layers.mix(made.explorer, mine.get(base), chosen)), name)
+
+
+def _of(made: Opened, vector: Vector) -> Vector:
+    """`vector`, with the network that it was seen with."""
+    return replace(vector, about={**vector.about, **made.said})
+
+
+def directions(
+    method: str,
+    network: Network,
+    *,
+    part: str,
+    count: int,
+    names: Sequence[str] = (),
+    seeds: int,
+    first_seed: int,
+    reach: float,
+    columns: int,
+    psi: float,
+    label: str = "",
+    out: Path | None = None,
+) -> Step:
+    """The step that finds directions for a `part` of the layers, and draws a sheet of each."""
+
+    def lay_out(config: Config, workspace: Workspace) -> Work:
+        made = opened(config, workspace, network)
+        knobs: dict[str, Any] = {
+            "method": method,
+            "layers": layers.parse(part, made.explorer.generator),
+            "count": min(count, made.explorer.generator.w_dim),
+            "names": list(names),
+            "seeds": seeds,
+            "first_seed": first_seed,
+            "reach": reach,
+            "columns": columns,
+            "psi": psi,
+            "label": label,
+        }
+        settings = {**made.said, **knobs}
+        return sliders.plan(
+            explorer=made.explorer,
+            tile=_tile(made, columns),
+            folder=_folder(out, workspace, "directions", settings),
+            settings=settings,
+            title=made.title,
+            shape=made.shape,
+            **knobs,
+        )
+
+    return Step("directions", "Finding directions", lay_out)
+
+
+def blend(
+    config: Config,
+    workspace: Workspace,
+    out: Path,
+    *,
+    start: str,
+    end: str,
+    curve: str,
+    seeds: int,
+    psi: float,
+) -> tuple[Path, Path]:
+    """Write the network between two steps ("base", "500"), and the sheet of the way: (network, sheet).
+
+    Raises:
+        ConfigError: there is no such step or curve, or `out` is there already.
+        WeightsError: the two cannot be blended.
+    """
+    use_threads(config.train.threads)
+    drawn = blending.Curve.parse(curve)
+    folder = lineage.training(config, workspace)
+    shape = lineage.frame(config, workspace)
+    one, other = (_parent(config, workspace, step) for step in (start, end))
+    with engine_errors():
+        licence = export.licence(folder).note
+        blending.blend(one, other, drawn, out, licence=licence)
+        dial = blending.dial(one, other, drawn, seeds=seeds, psi=psi, tile=160, shape=shape)
+    sheet = out.with_suffix(".png")
+    said = {"run": folder.name, "from": start, "to": end, "curve": curve, "psi": psi}
+    provenance.save_png(dial, sheet, said)
+    return out, sheet
+
+
+def _parent(config: Config, workspace: Workspace, step: str) -> blending.Parent:
+    if step != BASE and not step.isdigit():
+        raise ConfigError(f"{step!r:.40} is no step: write base, or a number such as 500.")
+    if step == BASE and not config.train.base:
+        raise ConfigError("This network was trained from scratch and has no base: name two steps.")
+    at, file = _snapshot(config, workspace, 0 if step == BASE else int(step))
+    return blending.Parent(file, BASE if step == BASE else f"step {at}")
+
+
+def _snapshot(config: Config, workspace: Workspace, step: int | None) -> tuple[int, Path]:
+    """(step, slim checkpoint) of the config's run, which may still be going on."""
+    found = dict(run.snapshots(lineage.training(config, workspace)))
+    if not found:
+        lineage.snapshot(config, workspace)  # says what to do first
+    if step is None:
+        step = config.train.steps if config.train.steps in found else max(found)
+    if step not in found:
+        kept = ", ".join(map(str, found))
+        raise ConfigError(f"The training kept no step {step}: choose one of {kept}.")
+    return step, found[step]
+
+
+def _labels(config: Config, workspace: Workspace) -> list[str]:
+    folder = lineage.training(config, workspace)
+    if not run.read_run(folder)["network"]["c_dim"]:
+        return []
+    return label_names(read_manifest(lineage.dataset(config, workspace).finished()))
+
+
+def _labels_of_file(config: Config, workspace: Workspace, count: int) -> list[str]:
+    """The names of the run's labels, where it has as many as the file's network."""
+    try:
+        names = _labels(config, workspace)
+    except MerzmoryError:
+        return []
+    return names if len(names) == count else []
+
+
+def _folder(out: Path | None, workspace: Workspace, kind: str, settings: dict[str, Any]) -> Path:
+    if out is None:
+        return workspace.result(kind, settings)
+    if out.is_file() or (
+        out.is_dir() and not (out / "settings.json").exists() and any(out.iterdir())
+    ):
+        raise ConfigError(f"{out} is there already and holds other things: choose a new folder.")
+    return out
+
+
+def _tile(made: Opened, columns: int) -> int:
+    """The side of a picture on a sheet, in pixels: not smaller than it is, unless the sheet grows too wide."""
+    own = made.explorer.generator.resolution
+    return max(96, min(_SHEETS // max(columns, 1), max(own, 160)))
+
+
+def _said(origin: str) -> str:
+    """An origin without the folder that it lies in: results hold no path."""
+    return Path(origin).name if origin.lower().endswith(vectors.SUFFIXES) else origin
+
+
+def _digest(vector: Vector) -> str:
+    return digest({"values": hashlib.sha256(vector.values.tobytes()).hexdigest()})
