@@ -34,7 +34,7 @@ _EXTRA = {
     "raw": 'It is a RAW photograph: install the extra with pip install "merzmory[raw]" and run the '
     "command again.",
 }
-_FILL = 64  # equal bytes at a file's end that are no picture's
+_FILL = 4096  # equal bytes that no picture begins with
 _MAX_SIDE = 65_535  # pixels: the longest side a JPEG can state
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
@@ -104,7 +104,7 @@ def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
         stream.seek(0)
         if not head:
             raise PictureError("The file is empty.")
-        if not head.strip(head[:1]) and stream.read(_FILL) in {head[:1] * _FILL, b""}:
+        if not head.strip(head[:1]) and not stream.read(_FILL).strip(head[:1]):
             raise PictureError(
                 "It holds nothing but one repeated byte: its content is lost, so look for a copy."
             )

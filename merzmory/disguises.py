@@ -15,7 +15,7 @@ class Disguise(NamedTuple):
 _PICTURES = (b"avi", b"hei", b"hev", b"mif", b"msf")  # brands of AVIF, HEIC and HEIF
 _FILM = Disguise("It is a film that is named like a picture.", "skipped")
 _BY_START = (  # first bytes, in lower case
-    ((b"\x1a\x45\xdf\xa3", b"\0\0\1\xba"), _FILM),
+    ((b"\x1ae\xdf\xa3", b"\0\0\1\xba"), _FILM),
     (
         (b"%pdf",),
         Disguise("It is a PDF that is named like a picture: export its pages.", "skipped"),

@@ -37,15 +37,29 @@ def load(picture: Image.Image) -> float:
             return 0.0
         stream.seek(0)
         data = stream.read()
-    # after the marker of the end libjpeg makes up blocks of zeros, which are grey
-    left = Image.open(io.BytesIO(data + _END), formats=("JPEG",))
-    left.draft(None, picture.size)
-    left.load()
+    left = _left(data, picture.size)
     lost = _grey_end(left)
     if lost > _NOTHING or left.size != picture.size or left.mode != picture.mode:
         raise OSError("truncated")
     picture.im, picture.tile = left.im, []
     return max(lost, 1 / left.height)  # of one row, a part
+
+
+def _left(data: bytes, size: tuple[int, int]) -> Image.Image:
+    """What a JPEG without its end shows; at most its last table or scan is given up for that."""
+    ends = (len(data), data.rfind(b"\xff\xc4"), data.rfind(b"\xff\xda"))
+    for end in ends:
+        # after the marker of the end libjpeg makes up blocks of zeros, which are grey
+        left = Image.open(io.BytesIO(data[:end] + _END), formats=("JPEG",))
+        left.draft(None, size)
+        try:
+            left.load()
+        except OSError:
+            if end == ends[-1]:
+                raise
+        else:
+            break
+    return left
 
 
 def _grey_end(picture: Image.Image) -> float:
@@ -64,4 +78,12 @@ def _without_fill(stream: IO[bytes]) -> bytes | None:
         return None
     stream.seek(0)
     data = stream.read().rstrip(tail[-1:])
-    return None if data.endswith(_END) else data
+    return None if _END in data[_scan(data) :] else data
+
+
+def _scan(data: bytes) -> int:
+    """Where the first scan begins: before it, a thumbnail may have an end of its own."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at

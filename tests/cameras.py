@@ -18,6 +18,7 @@ def dng(
     y, x = np.mgrid[0:height, 0:width]
     red, blue = (y % 2 == 0) & (x % 2 == 0), (y % 2 == 1) & (x % 2 == 1)
     mosaic = np.where(red, 3000 + x * 6000 // width, np.where(blue, 3000, 6000)).astype("<u2")
+    mosaic += np.random.default_rng(1).integers(0, 900, mosaic.shape, np.uint16)
     out = bytearray(b"II*\0\0\0\0\0")
     image = {
         254: _long(0), 256: _long(width), 257: _long(height), 258: _short(16), 259: _short(1),

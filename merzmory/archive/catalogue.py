@@ -158,6 +158,16 @@ class Catalogue:
                 (away if missing else there)[os.fsdecode(path)] = Known(state, skipped)
         return there, away
 
+    def broken(self) -> set[str]:
+        """The paths of the pictures that could not be read, or not whole."""
+        wanted = (
+            select(t.location.c.path)
+            .outerjoin_from(t.location, t.asset, t.asset.c.sha256 == t.location.c.sha256)
+            .where((t.location.c.verdict == ERROR) | (t.asset.c.lost > 0))
+        )
+        with self._database.reading() as connection:
+            return {os.fsdecode(path) for (path,) in connection.execute(wanted)}
+
     def open_scan(
         self,
         digest: str,

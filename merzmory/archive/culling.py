@@ -17,7 +17,7 @@ from merzmory.archive.assets import DUPLICATE, KEPT, REJECTED, Asset, Decision
 from merzmory.archive.bursts import bursts
 from merzmory.archive.duplicates import Double, doubles, pairs
 from merzmory.archive.ingest import catalogue_of
-from merzmory.archive.looking import People, eyes
+from merzmory.archive.looking import People, eyes, name_of
 from merzmory.archive.marks import NOTHING, Marks
 from merzmory.archive.photograph import ALGORITHM
 from merzmory.errors import ArchiveError
@@ -92,15 +92,14 @@ def plan(
     if not assets:
         raise _not_ingested()
     said, known = catalogue.marks(), People(archive)
-    sees = eyes(yunet, sface) if known.chosen() else None
-    waits = sees is not None and bool(known.unseen(sees))
+    waits = known.chosen() and bool(known.unseen(name_of(yunet, sface)))
     pictures = _digest(assets, said, known.left_out())
     if not waits and catalogue.ruled_over(name) == pictures and catalogue.is_latest(name):
         return Work("cull", archive, 0, lambda _i, _a: None, lambda: archive)
 
     def run_shard(_index: int, announce: Announce) -> None:
-        if sees is not None:
-            known.look(sees, announce)
+        if waits:
+            known.look(eyes(yunet, sface), announce)
         left_out = known.left_out()
         decisions = list(judge(assets, thresholds, said, left_out))
         over = _digest(assets, said, left_out)
@@ -282,7 +281,7 @@ def _damage(asset: Asset, thresholds: Thresholds) -> Decision | None:
         return None
     return Decision(
         asset.sha256, "damage", REJECTED,
-        f"{asset.lost:.0%} of it is lost, as the file is cut off or overwritten; the limit is "
+        f"{asset.lost:.0%} of its rows are lost, as the file is cut off or overwritten; the limit is "
         f"{thresholds.max_lost:.0%}: look for a whole copy.",
         asset.lost, thresholds.max_lost,
     )  # fmt: skip
@@ -296,7 +295,7 @@ _CHECKS = (  # the first that objects speaks
 def _doubt(asset: Asset, thresholds: Thresholds) -> str:
     """What may be wrong with a picture that is kept; "" where nothing speaks for it."""
     if asset.lost:
-        return f"It is cut off; what is lost is small ({asset.lost:.1%} of it)."
+        return f"It is cut off, but only {asset.lost:.1%} of its rows are lost."
     if thresholds.screenshots != "keep" and asset.screen >= _UNSURE * _SCREEN:
         return f"{MAYBE} a screenshot ({asset.screen:.2f} of 1; {_SCREEN:.2f} is one)."
     if thresholds.memes != "keep" and asset.caption >= _UNSURE * _CAPTION:

@@ -68,6 +68,7 @@ def plan(
         place=str(source.settings.get("folder") or ""),
         film_frames=film_frames,
         prefer_raw=prefer_raw,
+        broken=catalogue.broken(),
     )
     state, todo = _compared(catalogue, files, source.label)
     behind = tuple(f"{folder}{os.sep}" for folder in closed)

@@ -127,7 +127,8 @@ def saturation(colour: Colour) -> float:
     out that follows from lightness and its square.
     """
     scale = min(1.0, _TONED / max(colour.shape[:2]))
-    small = cv2.resize(colour, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side * scale)) for side in colour.shape[:2])
+    small = cv2.resize(colour, (width, height), interpolation=cv2.INTER_AREA)
     red, green, blue = np.asarray(small, np.float32).reshape(-1, 3).T
     light = (red + green + blue) / 765
     basis = np.stack([np.ones_like(light), light, light**2], axis=1)

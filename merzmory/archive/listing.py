@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +18,20 @@ _EXPORTS = frozenset({"takeout", "instagram_export"})  # named by the day they w
 
 
 def listed(
-    files: Iterable[Found], *, source: str, place: str, film_frames: int, prefer_raw: bool
+    files: Iterable[Found],
+    *,
+    source: str,
+    place: str,
+    film_frames: int,
+    prefer_raw: bool,
+    broken: Container[str],
 ) -> Iterator[Found]:
     """`files` of a `source` that reads `place` ("": of one that says all itself), and frames.
 
-    Of a photograph in several files one is read (`paired`); what has no date gets the one of its
+    Of a photograph in several files one is read that is not `broken` (`paired`); what has no date gets the one of its
     own or its folders' names, marked as uncertain; a film is followed by `film_frames` frames.
     """
-    whole = paired(files, raw=RAW, prefer_raw=prefer_raw and raw.reads_raw())
+    whole = paired(files, raw=RAW, prefer_raw=prefer_raw and raw.reads_raw(), broken=broken)
     for found in whole:
         suffix = os.path.splitext(found.path)[1].lower()  # noqa: PTH122  (for every file)
         if found.skip:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -32,20 +32,25 @@ class _Named:
 
 
 def paired(
-    files: Iterable[Found], *, raw: frozenset[str], prefer_raw: bool = False
+    files: Iterable[Found],
+    *,
+    raw: frozenset[str],
+    prefer_raw: bool = False,
+    broken: Container[str] = frozenset(),
 ) -> Iterator[Found]:
     """`files` with `skip` said for those that belong to a photograph which is read in their place.
 
     RAW (the suffixes `raw`) yields to the JPEG, HEIC or TIFF of its name, or with `prefer_raw` the
     JPEG or HEIC to it; an iPhone's edited copy, IMG_E1234, is read and IMG_1234 is not; the film of
-    a Live Photo and Apple's AAE say whose they are. Order and number of the files stay.
+    a Live Photo and Apple's AAE say whose they are. Empty files and the paths in `broken` stand for
+    nothing. Order and number of the files stay.
     """
     for _folder, run in groupby(files, key=_place):
         group = list(run)
         names = [_named(found.path) for found in group]
         beside: defaultdict[tuple[str, str], list[_Named]] = defaultdict(list)
         for found, name in zip(group, names, strict=True):
-            if found.bytes and not found.skip:
+            if found.bytes and not found.skip and found.path not in broken:
                 beside[name.folder, name.stem].append(name)
         for found, name in zip(group, names, strict=True):
             sentence = found.skip or _sentence(name, beside, raw, prefer_raw)

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 
 from merzmory import decode, originals, raw, stills
@@ -138,7 +139,7 @@ def measure(held: Held) -> Asset:
             return _measured(file, location)
     except decode.PictureError as error:
         return Asset(sha256, location.bytes, error.verdict, str(error))
-    except decode.DAMAGE:
+    except (*decode.DAMAGE, cv2.error):
         return Asset(sha256, location.bytes, ERROR, "It is damaged: it cannot be measured.")
 
 

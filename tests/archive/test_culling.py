@@ -52,7 +52,7 @@ def test_the_sample_archive_is_culled_right(archive: Path, sample: SampleSource)
     counts = catalogue.counts()
     assert sum(counts.values()) == len(lines) == 160
     assert counts["kept"] >= 120 and (counts["error"], counts["skipped"]) == (0, 1)
-    torn = [row for row in rows.values() if "is lost, as the file is cut off" in row.reason]
+    torn = [row for row in rows.values() if "rows are lost, as the file is cut off" in row.reason]
     assert [row.verdict for row in torn] == ["rejected"]
 
 
