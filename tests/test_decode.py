@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -117,6 +118,51 @@ def test_a_profile_is_converted_to_srgb_and_a_broken_one_is_ignored() -> None:
     assert _apart(_back(GRADIENT, "PNG", icc_profile=b"no profile"), GRADIENT) == 0
     xyz = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     assert _back(GRADIENT, "PNG", icc_profile=xyz).mode == "RGB"
+
+
+# D50-adapted primaries (columns red, green, blue) and gamma; ICC.1:2001-04 and Adobe RGB (1998)
+_SPACES = {
+    "Adobe RGB": ([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]], 2.19921875),
+    "Display P3": ([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]], 2.2),
+}  # fmt: skip
+_SRGB = [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
+
+
+def _profile(primaries: list[list[float]], gamma: float) -> bytes:
+    """A matrix profile, version 2.1."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    parts = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"wide\0" + bytes(79),
+        b"cprt": b"text\0\0\0\0none\0\0\0\0",
+        b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249),
+    }
+    for number, name in enumerate((b"r", b"g", b"b")):
+        parts[name + b"XYZ"] = b"XYZ \0\0\0\0" + fixed(*(row[number] for row in primaries))
+        parts[name + b"TRC"] = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    table, data, start = b"", b"", 128 + 4 + 12 * len(parts)
+    for name, part in parts.items():
+        table += name + struct.pack(">II", start + len(data), len(part))
+        data += part
+    body = struct.pack(">I", len(parts)) + table + data
+    head = struct.pack(">I", 128 + len(body)) + b"lcms\2\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp"
+    return head.ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249) + bytes(48) + body
+
+
+@pytest.mark.parametrize("space", _SPACES)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_wide_colours_come_out_as_srgb(space: str, form: str) -> None:
+    primaries, gamma = _SPACES[space]
+    stored = np.array([150, 140, 90])
+    linear = np.linalg.inv(_SRGB) @ np.array(primaries) @ (stored / 255) ** gamma
+    wanted = 255 * np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(wanted - stored).max() > 4  # ignoring the profile would show
+    flat = Image.new("RGB", (32, 32), tuple(stored.tolist()))
+    knobs = {"quality": 100} if form in {"JPEG", "WEBP"} else {}
+    image = _back(flat, form, icc_profile=_profile(primaries, gamma), **knobs)
+    assert np.abs(np.asarray(image).reshape(-1, 3).mean(0) - wanted).max() < 3
 
 
 def test_display_p3_of_a_real_phone_is_converted(shared: Path) -> None:
