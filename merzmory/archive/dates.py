@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 _FIRST = datetime.date(1826, 1, 1)  # the oldest photograph
 _YEAR = r"(1[89][0-9][0-9]|20[0-9][0-9])"
+_HAS_A_YEAR = re.compile(_YEAR)
 _CLOCK = r"([01][0-9]|2[0-3])[-_.:h]?([0-5][0-9])[-_.:m]?([0-5][0-9])"
 _ALONE = r"(?<![^\W_])", r"(?![^\W_])"  # no letter or digit beside it
 _DAY_FIRST = r"([0-9]{1,2})(?:\.|st|nd|rd|th|er)?[ ._-]*(?:de )?"
@@ -85,6 +86,8 @@ def _plain(name: str) -> str:
 def _read(name: str, today: datetime.date) -> str | None:
     """The first date in a name, the most exact way of writing first; None where years differ."""
     text = _plain(name)
+    if not _HAS_A_YEAR.search(text):
+        return None
     for way in (_days, _numbers, _words, _months):
         for found in way(text):
             if _is_possible(found, today):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from merzmory import originals, raw, remote, stills
 from merzmory.archive.dates import guess
@@ -28,8 +27,9 @@ def listed(
 ) -> Iterator[Found]:
     """`files` of a `source` that reads `place` ("": of one that says all itself), and frames.
 
-    Of a photograph in several files one is read that is not `broken` (`paired`); what has no date gets the one of its
-    own or its folders' names, marked as uncertain; a film is followed by `film_frames` frames.
+    Of a photograph in several files one is read that is not `broken` (`paired`); what has no date
+    gets the one of its own or its folders' names, marked as uncertain; a film is followed by
+    `film_frames` frames.
     """
     whole = paired(files, raw=RAW, prefer_raw=prefer_raw and raw.reads_raw(), broken=broken)
     for found in whole:
@@ -62,8 +62,7 @@ def _names(path: str, place: str, *, with_place: bool) -> list[str]:
     """The folders from the place on, and the file; a ZIP is a folder like any."""
     below = path.removeprefix(place).replace(originals.BETWEEN, "/").replace(os.sep, "/")
     names = [name for name in below.split("/") if name]
-    own = Path(place).stem if place.lower().endswith(".zip") else Path(place).name
-    return [own, *names] if with_place else names
+    return [os.path.basename(place), *names] if with_place else names  # noqa: PTH119
 
 
 def _frames(found: Found, count: int, source: str, place: str) -> Iterator[Found]:

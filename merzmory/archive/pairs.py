@@ -47,6 +47,9 @@ def paired(
     """
     for _folder, run in groupby(files, key=_place):
         group = list(run)
+        if not any(_is_a_half(found.path, raw) for found in group):
+            yield from group
+            continue
         names = [_named(found.path) for found in group]
         beside: defaultdict[tuple[str, str], list[_Named]] = defaultdict(list)
         for found, name in zip(group, names, strict=True):
@@ -87,6 +90,13 @@ def _sentence(
     if prefer_raw and name.suffix in _JPEG and (better := has(name.stem, raw)):
         return f"It was made with the RAW {better}, which is read in its place."
     return ""
+
+
+def _is_a_half(path: str, raw: frozenset[str]) -> bool:
+    """Whether a file may belong to another: most folders hold none such."""
+    low = path.lower()
+    suffix = os.path.splitext(low)[1]  # noqa: PTH122  (for every file)
+    return suffix in _FILM or suffix in raw or suffix == ".aae" or "img_e" in low
 
 
 def _place(found: Found) -> str:
