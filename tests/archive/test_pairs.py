@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from merzmory import raw
+from merzmory.archive import ingest
+from merzmory.archive.ingest import catalogue_of
 from merzmory.archive.pairs import paired
 from merzmory.archive.photograph import RAW
+from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.source import Found
+from merzmory.manifest import do
+from tests.cameras import dng
 
 
 def _said(*paths: str, prefer_raw: bool = False) -> dict[str, str]:
@@ -55,6 +65,30 @@ def test_an_empty_or_skipped_file_stands_for_nothing() -> None:
 def test_halves_far_apart_in_a_zip_find_each_other() -> None:
     said = _said("/a.zip!/p/IMG_1.MOV", "/a.zip!/q/x.txt", "/a.zip!/p/IMG_1.HEIC", "/b/IMG_1.MOV")
     assert "IMG_1.HEIC" in said["/a.zip!/p/IMG_1.MOV"] and said["/b/IMG_1.MOV"] == ""
+
+
+@pytest.mark.skipif(not raw.reads_raw(), reason="needs rawpy")
+def test_a_preference_that_changes_changes_what_is_read(
+    tmp_path: Path, picture: Image.Image
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    picture.save(folder / "1.jpg")
+    (folder / "1.dng").write_bytes(dng())
+    (folder / "1.mov").write_bytes(b"film")
+
+    def read(*, prefer_raw: bool) -> dict[str, str]:
+        knobs = {"source": FolderSource(folder), "archive": tmp_path / "archive", "shard_size": 4}
+        do(ingest.plan(**knobs, prefer_raw=prefer_raw))
+        assert ingest.plan(**knobs, prefer_raw=prefer_raw).shards == 0
+        rows = catalogue_of(tmp_path / "archive").rows()
+        return {Path(row.path).suffix: row.verdict for row in rows}
+
+    assert read(prefer_raw=False) == {".jpg": "kept", ".dng": "skipped", ".mov": "skipped"}
+    assert read(prefer_raw=True) == {".jpg": "skipped", ".dng": "kept", ".mov": "skipped"}
+    assert read(prefer_raw=False) == {".jpg": "kept", ".dng": "skipped", ".mov": "skipped"}
+    (folder / "1.jpg").unlink()
+    assert read(prefer_raw=False) == {".dng": "kept", ".mov": "skipped"}
 
 
 _NAMES = st.lists(
