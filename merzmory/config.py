@@ -144,6 +144,21 @@ class Curve(_Section):
     psi: float = Field(1.0, ge=0, le=2)  # 1: everything that the generator can do
 
 
+class Meter(_Section):
+    """The memorisation meter: how near each snapshot's pictures come to a single photograph."""
+
+    pictures: int = Field(256, ge=8, le=100_000)  # a network and step
+    psi: float = Field(0.7, ge=0, le=2)  # as pictures are shown
+
+
+class Measure(_Section):
+    """FID and its kin, of the last snapshot against the training squares."""
+
+    count: int = Field(1000, ge=8, le=100_000)  # pictures a network; papers take 50,000
+    embedder: str = "hoglab"  # inception: what FID is measured with
+    psi: float = Field(1.0, ge=0, le=2)
+
+
 class Sample(_Section):
     """Pictures from the generator."""
 
@@ -158,16 +173,20 @@ class Sample(_Section):
 class Match(_Section):
     """Archaeology: the nearest photographs of each picture."""
 
-    embedder: str = "hoglab"
+    embedder: str = "hoglab"  # or discriminator, dinov2, sscd, inception
     nearest: int = Field(3, ge=1, le=50)
 
 
 class Upscale(_Section):
     """Small pictures to large ones."""
 
-    engine: str = "lanczos"  # or realesrgan
+    # lanczos, starter, native, realesrgan or spandrel; "": starter where it is here, else lanczos
+    engine: str = ""
     scale: int = Field(4, ge=1, le=16)
-    weights: str = "realesr-general-x4v3"  # a name of the ledger or a file, for realesrgan
+    weights: str = "realesr-general-x4v3"  # a name of the ledger or a file
+    strength: float = Field(1.0, ge=0, le=1)  # 0: lanczos, 1: what the network makes of it
+    denoise: float = Field(1.0, ge=0, le=1)  # below 1 the twin is mixed in, which keeps grain
+    twin: str = "realesr-general-wdn-x4v3"  # of the weights
     tile: int = Field(256, ge=32)  # pixels of input a tile
 
 
@@ -199,6 +218,7 @@ class Gallery(_Section):
     title: str = "Memories of a machine"
     subtitle: str = ""
     photographer: str = ""  # whose photographs the machine remembers
+    publish_near_copies: bool = False  # else they are held back until you decide
     show_originals: bool = True  # lay the nearest photographs beside the pictures
     noindex: bool = True  # ask search engines to stay away
 
@@ -222,6 +242,8 @@ class Config(_Section):
     strip: Strip = Strip()
     timelapse: Timelapse = Timelapse()
     curve: Curve = Curve()
+    meter: Meter = Meter()
+    measure: Measure = Measure()
     sample: Sample = Sample()
     match: Match = Match()
     upscale: Upscale = Upscale()

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from merzmory import archives
+from merzmory import archives, weights
+from merzmory.archaeology import embedders
+from merzmory.archaeology.network import Here
 from merzmory.archive import marks
 from merzmory.config import Config
 from merzmory.dataset import fit
@@ -21,12 +23,16 @@ from merzmory.dataset import labels as squares
 from merzmory.dataset.build import Cutter
 from merzmory.errors import ConfigError
 from merzmory.frame import Frame
+from merzmory.gallery import decisions
 from merzmory.gan import checkpoint, run, score
 from merzmory.gan.data import label_names
 from merzmory.gan.training import MACHINE_KEYS
 from merzmory.manifest import is_finished, read_manifest
 from merzmory.records import Photo
 from merzmory.workspace import Workspace
+
+
+STARTER = "starter-upscaler"  # its name in the ledger, once a version ships it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ def cutter(config: Config, workspace: Workspace, photos: Sequence[Photo]) -> Cut
     )
     said, ids = archives.catalogue(config, workspace).marks(), {photo.id for photo in photos}
     drawn = {sha: box for sha, one in said.items() if sha in ids and (box := marks.box(one.box))}
-    return Cutter(side, knobs.crop, framed, knobs.bars, boxes=drawn)
+    points = {photo.id: photo.points for photo in photos if photo.points}
+    return Cutter(side, knobs.crop, framed, knobs.bars, boxes=drawn, points=points)
 
 
 def frame(config: Config, workspace: Workspace) -> Frame:
@@ -80,7 +87,8 @@ def dataset(config: Config, workspace: Workspace) -> Result:
         )
     named = squares.labels(photos, by) or [""] * len(photos)
     identity = sorted(
-        f"{photo.id} {name}".strip() for photo, name in zip(photos, named, strict=True)
+        " ".join(filter(None, (photo.id, name, *map(str, photo.blurred))))
+        for photo, name in zip(photos, named, strict=True)
     )
     settings = {
         "photos": hashlib.sha256("\n".join(identity).encode()).hexdigest(),
@@ -160,7 +168,8 @@ def timelapse(config: Config, workspace: Workspace) -> Result:
 
 def curve(config: Config, workspace: Workspace) -> Result:
     """The curve of forgetting."""
-    settings = {**_trained(config, workspace), **config.curve.model_dump()}
+    by = embedder(config, workspace, config.curve.embedder)
+    settings = {**_trained(config, workspace), **config.curve.model_dump(), "embedder": by.kind}
     return Result("curve", workspace.result("curve", settings), settings)
 
 
@@ -176,13 +185,48 @@ def samples(config: Config, workspace: Workspace) -> Result:
     return Result("sample", workspace.result("samples", settings), settings)
 
 
-def index(config: Config, workspace: Workspace) -> Result:
-    """The embedded training squares."""
-    settings = {
-        "dataset": dataset(config, workspace).folder.name,
-        "embedder": config.match.embedder,
-    }
+def embedder(config: Config, workspace: Workspace, name: str) -> embedders.Embedder:
+    """What pictures are compared by.
+
+    Raises:
+        ConfigError: there is none of that name, or it needs a base and there is none.
+        WeightsError: its weights are not here.
+    """
+    file = archives.base(config, workspace)
+    return embedders.embedder(name, Here(workspace.weights, file, config.train.device))
+
+
+def index(config: Config, workspace: Workspace, by: embedders.Embedder | None = None) -> Result:
+    """The training squares, embedded by what pictures are matched by, or `by` another."""
+    by = by or embedder(config, workspace, config.match.embedder)
+    settings = {"dataset": dataset(config, workspace).folder.name, "embedder": by.kind}
     return Result("match", workspace.result("index", settings), settings)
+
+
+def scale(config: Config, workspace: Workspace) -> Result:
+    """What is near in this archive."""
+    settings = {
+        "index": index(config, workspace).folder.name,
+        "ruling": archives.ruling(config, workspace),
+    }
+    return Result("match", workspace.result("scale", settings), settings)
+
+
+def meter(config: Config, workspace: Workspace) -> Result:
+    """The memorisation meter."""
+    settings = {
+        **_trained(config, workspace),
+        **config.meter.model_dump(),
+        "scale": scale(config, workspace).folder.name,
+    }
+    return Result("meter", workspace.result("meter", settings), settings)
+
+
+def measures(config: Config, workspace: Workspace) -> Result:
+    """FID and its kin."""
+    by = embedder(config, workspace, config.measure.embedder)
+    settings = {**_trained(config, workspace), **config.measure.model_dump(), "embedder": by.kind}
+    return Result("measure", workspace.result("measures", settings), settings)
 
 
 def matches(config: Config, workspace: Workspace) -> Result:
@@ -190,6 +234,7 @@ def matches(config: Config, workspace: Workspace) -> Result:
     settings = {
         "samples": samples(config, workspace).folder.name,
         "index": index(config, workspace).folder.name,
+        "scale": scale(config, workspace).folder.name,
         "dates": {
             k: m.date for k, m in archives.catalogue(config, workspace).marks().items() if m.date
         },
@@ -200,11 +245,25 @@ def matches(config: Config, workspace: Workspace) -> Result:
 
 def upscaled(config: Config, workspace: Workspace) -> Result:
     """The pictures, enlarged."""
-    knobs = config.upscale.model_dump(exclude={"tile"})
-    if config.upscale.engine == "lanczos":
-        del knobs["weights"]
-    settings = {"samples": samples(config, workspace).folder.name, **knobs}
+    settings = {
+        "samples": samples(config, workspace).folder.name,
+        **enlarger(config, workspace),
+    }
     return Result("upscale", workspace.result("upscaled", settings), settings)
+
+
+def enlarger(config: Config, workspace: Workspace) -> dict[str, Any]:
+    """What the pictures are enlarged with: the engine's name, its weights' names, its numbers."""
+    knobs = config.upscale.model_dump(exclude={"tile"})
+    if not knobs["engine"]:
+        shipped = weights.is_here(STARTER, workspace.weights)
+        knobs["engine"] = "starter" if shipped else "lanczos"
+    if knobs["engine"] == "starter":
+        knobs["weights"] = STARTER
+    unused = {"lanczos": ("weights", "strength", "denoise", "twin"), "starter": ("denoise", "twin")}
+    for key in unused.get(knobs["engine"], () if knobs["denoise"] < 1 else ("denoise", "twin")):
+        del knobs[key]
+    return knobs
 
 
 def walk(config: Config, workspace: Workspace) -> Result:
@@ -230,8 +289,10 @@ def film(config: Config, workspace: Workspace) -> Result:
 
 def gallery(config: Config, workspace: Workspace) -> Result:
     """The site."""
+    made = samples(config, workspace).folder.name
     settings = {
         **config.gallery.model_dump(),
+        "decided": decisions.of_folder(decisions.read(workspace.experiment), made),
         "pictures": upscaled(config, workspace).folder.name,
         "matches": matches(config, workspace).folder.name,
         "film": film(config, workspace).folder.name,

@@ -13,15 +13,16 @@ work is recognised by its settings and returned at once.
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merzmory import archives, lineage, outlook, weights
-from merzmory.archaeology import embedders
-from merzmory.archaeology import index as indexing
+from merzmory import archives, hindsight, lineage, outlook, weights
 from merzmory.archaeology import match as matching
+from merzmory.archaeology.embedders import embed_unit
 from merzmory.archive import culling, stacks
 from merzmory.archive import ingest as reading
+from merzmory.archive import portraits as faces
 from merzmory.config import Config
 from merzmory.dataset import build as squares
 from merzmory.dataset import editor
@@ -39,7 +40,7 @@ from merzmory.latent import timelapse as timelapses
 from merzmory.latent import walk as walking
 from merzmory.manifest import Work, read_manifest
 from merzmory.records import Announce, Progress
-from merzmory.step import Step, engine_errors, one_after_the_other, with_config
+from merzmory.step import Step, engine_errors, one_after_the_other
 from merzmory.upscale import upscale as enlarging
 from merzmory.workspace import Workspace
 
@@ -70,7 +71,7 @@ def ingest(config: Config, workspace: Workspace) -> Work:
 
 def cull(config: Config, workspace: Workspace) -> Work:
     """Decide in the catalogue what is kept: nothing is deleted, every reason is written down."""
-    knobs = archives.cull_knobs(config, workspace)
+    knobs = {**archives.cull_knobs(config, workspace), **archives.face_weights(workspace)}
     return culling.plan(archive=archives.archive(config, workspace), **knobs)
 
 
@@ -84,6 +85,18 @@ def duplicates(config: Config, workspace: Workspace) -> Work:
         near_bits=config.cull.near_bits,
         confirm_bits=config.cull.confirm_bits,
         folder=workspace.result("duplicates", settings),
+        settings=settings,
+    )
+
+
+def portraits(config: Config, workspace: Workspace) -> Work:
+    """Draw the people in the photographs as contact sheets."""
+    known = archives.people(config, workspace)
+    settings = {"people": faces.state(known.persons())}
+    return faces.plan(
+        people=known,
+        paths={row.sha256: row.path for row in archives.found(config, workspace) if row.sha256},
+        folder=workspace.result("people", settings),
         settings=settings,
     )
 
@@ -178,7 +191,7 @@ def curve(config: Config, workspace: Workspace) -> Work:
         snapshots=lineage.snapshots(config, workspace),
         dataset=lineage.dataset(config, workspace).finished(),
         folder=result.folder,
-        embed=embedders.embedder(config.curve.embedder).embed,
+        embed=partial(embed_unit, lineage.embedder(config, workspace, config.curve.embedder)),
         device=config.train.device,
         settings=result.settings,
         labels=lineage.labels(config, workspace),
@@ -220,43 +233,35 @@ def sample(config: Config, workspace: Workspace) -> Work:
 
 def match(config: Config, workspace: Workspace) -> Work:
     """Lay the nearest photographs beside every picture."""
-    dataset = lineage.dataset(config, workspace).finished()
-    index = lineage.index(config, workspace)
     result = lineage.matches(config, workspace)
-    embedder, shape = config.match.embedder, lineage.frame(config, workspace)
-    indexed = indexing.plan(
-        dataset=dataset,
-        folder=index.folder,
-        embedder=embedder,
-        dataset_id=dataset.name,
-        shape=shape,
-    )
     matched = matching.plan(
         samples=lineage.samples(config, workspace).finished(),
-        dataset=dataset,
-        index=index.folder,
+        dataset=lineage.dataset(config, workspace).finished(),
+        index=lineage.index(config, workspace).folder,
+        scale=lineage.scale(config, workspace).folder,
         folder=result.folder,
-        embedder=embedder,
+        by=lineage.embedder(config, workspace, config.match.embedder),
         nearest=config.match.nearest,
         dates=result.settings["dates"],
-        shape=shape,
+        cameras=partial(hindsight.cameras, config, workspace),
+        shape=lineage.frame(config, workspace),
         settings=result.settings,
     )
-    return one_after_the_other(with_config(indexed, config), matched)
+    return one_after_the_other(hindsight.scaled(config, workspace), matched)
 
 
 def upscale(config: Config, workspace: Workspace) -> Work:
     """Enlarge the pictures."""
-    result = lineage.upscaled(config, workspace)
-    knobs = config.upscale.model_dump()
-    name = knobs.pop("weights")
+    result, knobs = lineage.upscaled(config, workspace), lineage.enlarger(config, workspace)
+    named = {key: knobs.pop(key) for key in ("weights", "twin") if key in knobs}
     return enlarging.plan(
         pictures=lineage.samples(config, workspace).finished(),
         folder=result.folder,
-        weights=None if knobs["engine"] == "lanczos" else weights.find(name, workspace.weights),
+        tile=config.upscale.tile,
         device=config.train.device,
         settings=result.settings,
         **knobs,
+        **{key: weights.find(name, workspace.weights) for key, name in named.items()},
     )
 
 
@@ -305,15 +310,18 @@ def film(config: Config, workspace: Workspace) -> Work:
 def publish(config: Config, workspace: Workspace) -> Work:
     """Hang the pictures, their nearest photographs and the film in a static gallery."""
     result = lineage.gallery(config, workspace)
+    held = hindsight.held(config, workspace)
+    film = lineage.film(config, workspace).finished() / "film.mp4"
     return site.plan(
         pictures=lineage.upscaled(config, workspace).finished(),
         matches=lineage.matches(config, workspace).finished(),
         originals=lineage.dataset(config, workspace).finished(),
-        film=lineage.film(config, workspace).finished() / "film.mp4",
+        film=None if held else film,  # it shows every picture
+        held=held,
         folder=result.folder,
         settings=result.settings,
         shape=lineage.frame(config, workspace),
-        **config.gallery.model_dump(),
+        **config.gallery.model_dump(exclude={"publish_near_copies"}),
     )
 
 

@@ -31,13 +31,16 @@ from merzmory.records import Announce, Progress, silent
 _CHUNK = 1 << 20  # bytes read at once
 _TIMEOUT = 30.0  # seconds without a byte
 
+# a base can be trained
+Kind = Literal["base", "generator", "upscaler", "embedder", "metric", "faces"]
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One entry of the ledger. `bytes` and `sha256` are None where nobody has confirmed them."""
 
     name: str
-    kind: Literal["base", "generator", "upscaler", "embedder", "metric"]  # a base can be trained
+    kind: Kind
     title: str
     urls: tuple[str, ...]
     licence: str
@@ -218,6 +221,12 @@ def fetch(
 def status(cache: Path) -> list[Status]:
     """Every entry of the ledger, and where its file is."""
     return [Status(weight, _here(weight, cache)) for weight in ledger().values()]
+
+
+def is_here(name: str, cache: Path) -> bool:
+    """Whether the ledger knows `name` and its file is here."""
+    weight = ledger().get(name)
+    return weight is not None and _here(weight, cache) is not None
 
 
 def of_file(sha256: str, name: str) -> Weight | None:

@@ -1,70 +1,79 @@
 """How a picture is enlarged: the engines, by name.
 
 lanczos       windowed sinc: invents nothing, needs nothing
-realesrgan    Real-ESRGAN networks of our own, with the official weights
+starter       a small network that comes with the project
+native        Real-ESRGAN networks of our own, with the official weights
+realesrgan    the package realesrgan, with the same weights: the same pictures, to the bit
+spandrel      the package spandrel: over forty kinds of networks, by their files
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from merzmory.errors import ConfigError, WeightsError
+from merzmory.records import Announce, silent
+from merzmory.upscale.lanczos import Lanczos
+from merzmory.upscale.tiling import Tiles
+from merzmory.upscale.upscaler import Upscaler
 
-Picture = npt.NDArray[np.uint8]  # [H, W, 3], sRGB
 TILE = 256  # pixels of input
 
 
-@runtime_checkable
-class Upscaler(Protocol):
-    """A name, the factor, and the function. Equal pictures give equal pictures."""
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What an engine is made with."""
 
-    name: str
     scale: int
-
-    def __call__(self, image: Picture) -> Picture:
-        """uint8 [H, W, 3] to uint8 [H*scale, W*scale, 3]."""
-        ...
-
-
-class Lanczos:
-    """The engine `lanczos`: a windowed sinc over three lobes."""
-
-    name = "lanczos"
-
-    def __init__(self, scale: int) -> None:
-        self.scale = scale
-
-    def __call__(self, image: Picture) -> Picture:
-        height, width, _ = image.shape
-        return resized(image, height * self.scale, width * self.scale)
+    weights: Path | None
+    tile: int  # pixels of input
+    device: str
+    strength: float  # 0 lanczos .. 1 the network
+    denoise: float  # 0 the twin's parameters .. 1 the weights'
+    twin: Path | None
 
 
-def _lanczos(scale: int, weights: Path | None, tile: int, device: str) -> Upscaler:
-    return Lanczos(scale)
+def _lanczos(knobs: Knobs) -> Upscaler:
+    return Lanczos(knobs.scale)
 
 
-def _realesrgan(scale: int, weights: Path | None, tile: int, device: str) -> Upscaler:
-    from merzmory.upscale.network import NetworkUpscaler  # torch only where it is needed
-
-    if weights is None:
-        raise WeightsError(
-            "The upscaling engine realesrgan needs a Real-ESRGAN file: name one with "
-            "--set upscale.weights=NAME, or choose --set upscale.engine=lanczos."
+def _network(name: str, module: str, remedy: str) -> Callable[[Knobs], Upscaler]:
+    def make(knobs: Knobs) -> Upscaler:
+        if knobs.weights is None:
+            raise WeightsError(f"The upscaling engine {name} {remedy}.")
+        if knobs.denoise < 1 and knobs.twin is None:
+            raise WeightsError(
+                "An upscale.denoise below 1 mixes two networks: name the second one with "
+                "--set upscale.twin=NAME, or leave it at 1."
+            )
+        reader: Any = import_module(f"merzmory.upscale.{module}")  # torch only where it is needed
+        read = reader.network(
+            knobs.weights, device=knobs.device, twin=knobs.twin, denoise=knobs.denoise
         )
-    return NetworkUpscaler(weights, scale=scale, tile=tile, device=device)
+        return Tiles(name, knobs.scale, read, knobs.tile, knobs.strength)
+
+    return make
 
 
-# (scale, weights, tile in pixels of input, device) -> engine
-UPSCALERS: dict[str, Callable[[int, Path | None, int, str], Upscaler]] = {
+_NAMED = (
+    "needs a file: name one with --set upscale.weights=NAME, or choose --set upscale.engine=lanczos"
+)
+_SHIPPED = "is not part of this version: choose --set upscale.engine=lanczos"
+
+UPSCALERS: dict[str, Callable[[Knobs], Upscaler]] = {
     "lanczos": _lanczos,
-    "realesrgan": _realesrgan,
+    "starter": _network("starter", "native", _SHIPPED),
+    "native": _network("native", "native", _NAMED),
+    "realesrgan": _network("realesrgan", "realesrgan", _NAMED),
+    "spandrel": _network("spandrel", "spandrel", _NAMED),
 }
 
 
@@ -75,19 +84,24 @@ def engine(
     weights: Path | None = None,
     tile: int = TILE,
     device: str = "auto",
+    strength: float = 1.0,
+    denoise: float = 1.0,
+    twin: Path | None = None,
 ) -> Upscaler:
     """The engine of that name, enlarging `scale` times.
 
     Raises:
-        ConfigError: there is no such engine, or the scale is out of range.
+        ConfigError: there is no such engine, its package is not installed, or a number is out of
+            range.
         WeightsError: the engine needs a weights file, and there is none or it is not fit.
+        EngineError: the device is not there.
     """
-    check(name, scale)
-    return UPSCALERS[name](scale, weights, tile, device)
+    check(name, scale, strength, denoise)
+    return UPSCALERS[name](Knobs(scale, weights, tile, device, strength, denoise, twin))
 
 
-def check(name: str, scale: int) -> None:
-    """Whether `name` and `scale` can be had, before anything is loaded.
+def check(name: str, scale: int, strength: float = 1.0, denoise: float = 1.0) -> None:
+    """Whether they can be had, before anything is loaded.
 
     Raises:
         ConfigError: they cannot.
@@ -100,22 +114,36 @@ def check(name: str, scale: int) -> None:
         raise ConfigError(
             f"A scale of {scale} is out of range: choose 1 to 16 with --set upscale.scale=N."
         )
+    for knob, value in (("strength", strength), ("denoise", denoise)):
+        if not 0 <= value <= 1:
+            raise ConfigError(
+                f"A {knob} of {value} is out of range: choose 0 to 1 with --set upscale.{knob}=X."
+            )
 
 
-def enlarge(picture: Image.Image, by: Upscaler) -> Image.Image:
+def enlarge(picture: Image.Image, by: Upscaler, announce: Announce = silent) -> Image.Image:
     """`picture` enlarged: RGB, or RGBA with its transparency enlarged by lanczos."""
+    return enlarge_all([picture], by, announce)[0]
+
+
+def enlarge_all(
+    pictures: list[Image.Image], by: Upscaler, announce: Announce = silent
+) -> list[Image.Image]:
+    """`pictures` of one size, enlarged together."""
+    wholes = [_plain(picture) for picture in pictures]
+    large = by(np.stack([np.asarray(whole.convert("RGB")) for whole in wholes]), announce)
+    made = []
+    for whole, pixels in zip(wholes, large, strict=True):
+        enlarged = Image.fromarray(pixels)
+        if whole.mode == "RGBA":
+            alpha = whole.getchannel("A")
+            enlarged.putalpha(alpha.resize(enlarged.size, Image.Resampling.LANCZOS))
+        made.append(enlarged)
+    return made
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """RGB or RGBA."""
     if picture.mode.startswith("I;16"):  # Pillow would clip it at 255
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    clear = picture.has_transparency_data
-    whole = picture.convert("RGBA" if clear else "RGB")
-    enlarged = Image.fromarray(by(np.asarray(whole.convert("RGB"))))
-    if clear:
-        enlarged.putalpha(whole.getchannel("A").resize(enlarged.size, Image.Resampling.LANCZOS))
-    return enlarged
-
-
-def resized(image: Picture, height: int, width: int) -> Picture:
-    """uint8 [H, W, 3] to uint8 [height, width, 3] by lanczos."""
-    if image.shape[:2] == (height, width):
-        return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

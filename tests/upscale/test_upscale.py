@@ -11,7 +11,7 @@ from merzmory import provenance
 from merzmory.errors import ConfigError, FormatError, SettingsDifferError, WeightsError
 from merzmory.manifest import do, lay_out, read_manifest
 from merzmory.upscale import upscale
-from merzmory.upscale.realesrgan import SRVGGNetCompact
+from merzmory.upscale.networks import SRVGGNetCompact
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_other_weights_are_another_result_and_a_path_is_not_published(pictures, 
     for seed, file in enumerate(files):
         torch.manual_seed(seed)
         torch.save(SRVGGNetCompact(4, 1, 4).state_dict(), file)
-    knobs = {"engine": "realesrgan", "settings": {"weights": str(files[0])}}
+    knobs = {"engine": "native", "settings": {"weights": str(files[0])}}
     folder = do(planned(pictures, tmp_path, weights=files[0], **knobs))
     record = provenance.read_png(folder / "seed0.png")
     assert "weights" not in record
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said_before_work_begins(pictures, tmp_path):
     with pytest.raises(ConfigError, match="out of range"):
         planned(pictures, tmp_path, scale=99)
     with pytest.raises(WeightsError, match="cannot be read"):
-        planned(pictures, tmp_path, engine="realesrgan", weights=tmp_path / "none.pth")
+        planned(pictures, tmp_path, engine="native", weights=tmp_path / "none.pth")
     (pictures / "seed3.png").write_bytes(b"no")
     with pytest.raises(FormatError, match=r"seed3\.png"):
         do(planned(pictures, tmp_path))

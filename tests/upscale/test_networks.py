@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from merzmory.errors import WeightsError
-from merzmory.upscale import realesrgan
-from merzmory.upscale.realesrgan import RRDBNet, SRVGGNetCompact
+from merzmory.upscale import networks
+from merzmory.upscale.networks import RRDBNet, SRVGGNetCompact
 
 NETWORKS = [
     lambda: SRVGGNetCompact(features=8, depth=3, scale=4),
@@ -37,7 +37,7 @@ def test_what_is_saved_is_read_with_kind_size_and_scale(network, wrap, tmp_path)
         save_file(state, file)
     else:
         torch.save(state if wrap is None else {wrap: state}, file)
-    found = realesrgan.load(file)
+    found = networks.load(file)
     assert type(found) is type(network)
     assert (found.scale, found.overlap) == (network.scale, network.overlap)
     x = torch.rand(1, 3, 8, 12)
@@ -51,14 +51,14 @@ def test_what_is_saved_is_read_with_kind_size_and_scale(network, wrap, tmp_path)
 def test_the_running_average_comes_first(tmp_path):
     a, b = SRVGGNetCompact(4, 1, 2), SRVGGNetCompact(4, 1, 2)
     torch.save({"params": a.state_dict(), "params_ema": b.state_dict()}, tmp_path / "n.pth")
-    found = realesrgan.load(tmp_path / "n.pth")
+    found = networks.load(tmp_path / "n.pth")
     torch.testing.assert_close(found.body[0].weight, b.body[0].weight, check_stride=False)
 
 
 def test_half_precision_files_are_read(tmp_path):
     half = {k: v.half() for k, v in SRVGGNetCompact(4, 1, 2).state_dict().items()}
     torch.save(half, tmp_path / "n.pth")
-    assert next(realesrgan.load(tmp_path / "n.pth").parameters()).dtype == torch.float32
+    assert next(networks.load(tmp_path / "n.pth").parameters()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("scale", [4, 2])
@@ -152,7 +152,7 @@ def test_a_foreign_file_is_one_sentence(name, suffix, tmp_path, capsys):
     file = tmp_path / f"net{suffix}"
     file.write_bytes(FOREIGN[name])
     with pytest.raises(WeightsError, match=r"net\.") as caught:
-        realesrgan.load(file)
+        networks.load(file)
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""
 
@@ -170,13 +170,13 @@ def test_a_file_that_ends_early_is_damaged(suffix, tmp_path):
     for end in range(0, len(whole) - 1, max(1, len(whole) // 40)):
         file.write_bytes(whole[:end])
         with pytest.raises(WeightsError, match="damaged"):
-            realesrgan.load(file)
+            networks.load(file)
 
 
 def test_no_file(tmp_path):
     for name in ("none.pth", "none.safetensors"):
         with pytest.raises(WeightsError, match="no weights file"):
-            realesrgan.load(tmp_path / name)
+            networks.load(tmp_path / name)
     (tmp_path / "folder.pth").mkdir()
     with pytest.raises(WeightsError):
-        realesrgan.load(tmp_path / "folder.pth")
+        networks.load(tmp_path / "folder.pth")
