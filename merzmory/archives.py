@@ -12,10 +12,11 @@ from merzmory import weights
 from merzmory.archive import culling, ingest
 from merzmory.archive.assets import Asset, Row
 from merzmory.archive.catalogue import Catalogue
+from merzmory.archive.looking import People, name_of
 from merzmory.archive.sources.detect import source_for
 from merzmory.archive.sources.source import SOURCES, Distant, Source
 from merzmory.config import Config
-from merzmory.errors import ConfigError, MerzmoryError, WeightsError
+from merzmory.errors import ArchiveError, ConfigError, MerzmoryError, WeightsError
 from merzmory.frame import Frame
 from merzmory.gan import checkpoint
 from merzmory.records import Photo
@@ -72,8 +73,38 @@ def cull_knobs(config: Config, workspace: Workspace) -> dict[str, Any]:
 
 
 def keepers(config: Config, workspace: Workspace) -> list[Photo]:
-    """The photographs that are kept by this config's thresholds."""
-    return catalogue(config, workspace).keepers(ruling(config, workspace))
+    """The photographs that are kept by this config's thresholds.
+
+    Raises:
+        ArchiveError: nothing was culled, or new photographs were not looked at for those who are
+            left out or blurred.
+    """
+    books, known = catalogue(config, workspace), people(config, workspace)
+    new = known.unseen(name_of(**face_weights(workspace))) if known.chosen() else []
+    if new:
+        raise ArchiveError(
+            f"{len(new)} photographs have not been looked at for the people you left out or "
+            "blurred: run `merzmory cull` with the same config."
+        )
+    return books.keepers(ruling(config, workspace))
+
+
+def people(config: Config, workspace: Workspace) -> People:
+    """Who is in the archive's photographs, and what is said of them.
+
+    Raises:
+        MerzmoryError: nothing was ingested yet.
+    """
+    folder = archive(config, workspace)
+    if not folder.exists():
+        raise not_yet("ingest")
+    return People(folder)
+
+
+def face_weights(workspace: Workspace) -> dict[str, Path | None]:
+    """The files of the networks that find faces and tell them apart, by name; None: not here."""
+    here = {found.weight.name: found.path for found in weights.status(workspace.weights)}
+    return {name: here[name] for name in ("yunet", "sface")}
 
 
 def photographs(config: Config, workspace: Workspace) -> list[Row]:

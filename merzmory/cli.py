@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import beforehand, darkroom, fetching, lighttable
+from merzmory import beforehand, darkroom, fetching, lighttable, people
 from merzmory.door import (
     ConfigArgument,
     OutputsOption,
@@ -65,6 +65,7 @@ app = typer.Typer(
 weights_app = typer.Typer(help="Bases and networks: what is here, and what may be sold.")
 app.add_typer(fetching.app)
 app.add_typer(lighttable.app)
+app.add_typer(people.app)
 app.add_typer(beforehand.app)
 app.add_typer(darkroom.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")

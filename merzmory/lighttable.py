@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merzmory.door import Door, PlaceArgument, SetOption, WorkspaceOption, entered
+from merzmory.door import PlaceArgument, SetOption, WorkspaceOption, entered
 
 if TYPE_CHECKING:
     from merzmory.archive.assets import Row
@@ -118,7 +118,7 @@ def mark(
             typer.echo(
                 f"  {_counted(len(shas), 'photograph')}, {_counted(changed, 'mark')} changed"
             )
-        _judged_again(door, made, lies)
+        judged_again(made, lies)
 
 
 @app.command(rich_help_panel="Your photographs")
@@ -166,7 +166,7 @@ def xmp(
         if read:
             for line in _read_xmp(made, lies):
                 typer.echo(line)
-            _judged_again(door, made, lies)
+            judged_again(made, lies)
         else:
             for line in _write_xmp(made, lies, write):
                 typer.echo(line)
@@ -206,7 +206,7 @@ def _taken_back(done: Sequence[Mark], rows: Sequence[Row]) -> str:
     return f"  Taken back: {', '.join(said)} of {first}{more}"
 
 
-def _judged_again(door: Door, config: Config, workspace: Workspace) -> None:
+def judged_again(config: Config, workspace: Workspace) -> None:
     """Stacks are formed anew around what was marked, where the archive was culled before."""
     from merzmory.archives import catalogue_and_ruling, photographs
     from merzmory.manifest import do

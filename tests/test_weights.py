@@ -91,7 +91,7 @@ def test_the_ledger_is_whole():
     assert len(found) > 40
     for name, weight in found.items():
         assert weight.name == name
-        assert weight.kind in ("base", "generator", "upscaler", "embedder", "metric")
+        assert weight.kind in ("base", "generator", "upscaler", "embedder", "metric", "faces")
         assert bool(weight.urls) != bool(weight.embedded)
         assert all(url.startswith(("https://", "http://d36zk2xti64re0.")) for url in weight.urls)
         assert weight.sha256 is None or re.fullmatch("[0-9a-f]{64}", weight.sha256)
@@ -103,7 +103,8 @@ def test_the_ledger_is_whole():
     assert found["starter"].may_sell is True
     assert found["ffhq-1024"].may_sell is False
     assert found["ffhq-1024"].bytes == 381_624_121
-    assert {w.cached(Path("c")).suffix for w in found.values() if w.urls} == {".pkl", ".pth", ".pt"}
+    suffixes = {w.cached(Path("c")).suffix for w in found.values() if w.urls}
+    assert suffixes == {".pkl", ".pth", ".pt", ".onnx"}
 
 
 def test_what_is_missing_is_said_with_its_licence_and_the_command(tmp_path):

@@ -28,6 +28,8 @@ from merzmory.archive.photograph import LOOK_AT
 from merzmory.errors import ArchiveError
 from merzmory.records import Announce, Progress, silent
 
+_BY_INGEST = "haar"
+
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
@@ -35,11 +37,7 @@ class Eyes:
 
     detector: YuNet | None
     printer: Printer
-
-    @property
-    def by(self) -> str:
-        """Its name in the catalogue: pictures that another looked at are looked at again."""
-        return f"{self.detector.name if self.detector else 'haar'} {self.printer.name}"
+    by: str  # its name in the catalogue: pictures that another looked at are looked at again
 
     def find(self, asset: Asset, picture: Picture, scale: float) -> list[Face]:
         """The faces of a picture that is shown at `scale` of its size."""
@@ -49,6 +47,13 @@ class Eyes:
         return [Face(box).scaled(scale, size) for box in asset.faces]
 
 
+def name_of(yunet: Path | None, sface: Path | None) -> str:
+    """`Eyes.by` of what `eyes` gives."""
+    if yunet is None:
+        return f"{_BY_INGEST} {Shape.name}"
+    return f"{YuNet.name} {SFace.name if sface else Shape.name}"
+
+
 def eyes(yunet: Path | None, sface: Path | None) -> Eyes:
     """The best there is: `yunet` and `sface` are the files of their weights, where they are here.
 
@@ -56,7 +61,8 @@ def eyes(yunet: Path | None, sface: Path | None) -> Eyes:
         WeightsError: one of the files is not what it should be.
     """
     detector = YuNet(yunet) if yunet else None
-    return Eyes(detector, SFace(sface) if sface and detector else Shape())
+    printer = SFace(sface) if sface and detector else Shape()
+    return Eyes(detector, printer, name_of(yunet, sface))
 
 
 class People:
@@ -70,10 +76,11 @@ class People:
         """
         self._database = Database(archive / CATALOGUE)
 
-    def unseen(self, eyes: Eyes) -> list[str]:
-        """The pictures (sha256) in which `eyes` did not look yet."""
+    def unseen(self, by: str) -> list[str]:
+        """The pictures (sha256) in which the eyes of this name did not look yet."""
+        every = not by.startswith(_BY_INGEST)  # else only where ingest found a face
         with self._database.reading() as connection:
-            return people.unseen(connection, eyes.by, every=eyes.detector is not None)
+            return people.unseen(connection, by, every=every)
 
     def persons(self) -> list[Person]:
         """Everybody, the most frequent first."""
@@ -117,7 +124,7 @@ class People:
 
         A picture that cannot be opened now is left for the next time.
         """
-        waiting = self.unseen(eyes)
+        waiting = self.unseen(eyes.by)
         with self._database.reading() as connection:
             wanted = set(waiting)
             assets = {a.sha256: a for a in read.assets(connection) if a.sha256 in wanted}

@@ -70,6 +70,8 @@ class Cutter:
             said["boxes"] = digest({photo: list(box) for photo, box in self.boxes.items()})
         if self.points and self.crop == ALIGNED:
             said["points"] = digest({photo: list(found) for photo, found in self.points.items()})
+        if self.points and self.crop == ALIGNED:
+            said["points"] = digest({photo: list(found) for photo, found in self.points.items()})
         return said
 
     def decoded(self, photo: Photo) -> int | None:
