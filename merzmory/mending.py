@@ -37,7 +37,7 @@ def load(picture: Image.Image) -> float:
             return 0.0
         stream.seek(0)
         data = stream.read()
-    left = _left(data, picture.size)
+    left = _left(data, picture.decoderconfig)
     lost = _grey_end(left)
     if lost > _NOTHING or left.size != picture.size or left.mode != picture.mode:
         raise OSError("truncated")
@@ -45,13 +45,17 @@ def load(picture: Image.Image) -> float:
     return max(lost, 1 / left.height)  # of one row, a part
 
 
-def _left(data: bytes, size: tuple[int, int]) -> Image.Image:
-    """What a JPEG without its end shows; at most its last table or scan is given up for that."""
+def _left(data: bytes, config: tuple[int, ...]) -> Image.Image:
+    """What a JPEG without its end shows; at most its last table or scan is given up for that.
+
+    `config` is what `draft` left: the scale first, 1, 2, 4 or 8.
+    """
+    scale = config[0] if config else 1
     ends = (len(data), data.rfind(b"\xff\xc4"), data.rfind(b"\xff\xda"))
     for end in ends:
         # after the marker of the end libjpeg makes up blocks of zeros, which are grey
         left = Image.open(io.BytesIO(data[:end] + _END), formats=("JPEG",))
-        left.draft(None, size)
+        left.draft(None, (max(1, left.width // scale), max(1, left.height // scale)))
         try:
             left.load()
         except OSError:

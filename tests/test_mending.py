@@ -33,6 +33,19 @@ def test_the_share_that_is_lost(share: float, filled: bytes) -> None:
     assert np.abs(np.asarray(image, np.int16)[:rows] - sound[:rows]).max() <= 2
 
 
+@pytest.mark.parametrize("size", [(801, 599), (1000, 333), (333, 1001), (515, 777)])
+@pytest.mark.parametrize("longest", [None, 500, 300, 100])
+def test_sides_of_any_length_at_any_scale(size: tuple[int, int], longest: int | None) -> None:
+    data = io.BytesIO()
+    with Image.open(io.BytesIO(_jpeg())) as picture:
+        picture.resize(size).save(data, "JPEG")
+    cut = data.getvalue()[: len(data.getvalue()) // 2]
+    with decode.opened(io.BytesIO(cut)) as picture:
+        image, full = decode.developed(picture, longest=longest, mend=True)
+        assert picture.info["lost"] == pytest.approx(0.5, abs=0.1)
+    assert full == size and max(image.size) == min(longest or 9999, max(size))
+
+
 def test_the_last_bytes_are_no_matter_and_sound_files_lose_nothing() -> None:
     with decode.opened(io.BytesIO(_jpeg()[:-2])) as picture:
         decode.developed(picture, mend=True)
