@@ -10,10 +10,13 @@ its autocorrelation under a log-normal prior, then the best chain of beats.
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 
 from merzmory.errors import storage_errors
 
@@ -21,6 +24,7 @@ Sound = NDArray[np.float32]
 
 BPM = 72.0  # beats a minute of the bed, unless a film asks for others
 _CHORD = 8  # beats
+_TAPS = 255  # of a low-pass
 _LEVEL = 0.7  # of full scale, the loudest sample of a bed
 
 # MIDI notes, bass first; the chords of a row share tones, so that the pads hardly move
@@ -37,39 +41,57 @@ def bed(seconds: float, seed: int, rate: int = 44100, *, bpm: float = BPM) -> So
 
     `seed` chooses the key, the chords and the melody. Beat k falls on k * 60 / `bpm` seconds.
     """
-    length = max(1, round(seconds * rate))
-    pulse = 60 / bpm  # seconds
+    mix = np.concatenate(list(bed_blocks(seconds, seed, rate, bpm=bpm)))
+    peak = float(np.abs(mix).max())
+    return np.asarray(mix * (_LEVEL / peak if peak > 0 else 0.0), dtype=np.float32)
+
+
+def bed_blocks(
+    seconds: float, seed: int, rate: int = 44100, *, bpm: float = BPM
+) -> Iterator[Sound]:
+    """The music of `bed`, chord by chord and not levelled: however long it is, it needs no more."""
+    length, pulse = max(1, round(seconds * rate)), 60 / bpm  # samples, seconds
+    hold = _CHORD * pulse
     rng = np.random.default_rng(seed)
     key = int(rng.integers(-4, 4))  # semitones
     chords = _CHORDS[int(rng.integers(len(_CHORDS)))]
-    dry = np.zeros((length, 2), np.float32)
-    wet = np.zeros((length, 2), np.float32)  # what the room hears
+    # a chord rings into the next ones for as long: its pads, and the echoes of its last note
+    ahead = round((hold + max(3.0, 2 * pulse + 2.6)) * rate) + 2
+    dry, wet = np.zeros((ahead, 2), np.float32), np.zeros((ahead, 2), np.float32)
+    hall = _Convolution(_hall(rng, rate))
+    smooth = _Convolution(_low_pass_taps(5200, rate))
     beat_count = int(np.ceil(seconds / pulse)) + 1
-    for number in range(-(-beat_count // _CHORD)):
+    degree, number, late = 5, 0, _TAPS // 2  # samples by which the low-pass is late
+    while length > 0:
         notes = [note + key for note in chords[number % len(chords)]]
-        start = number * _CHORD * pulse
+        first = round(number * hold * rate)
         for voice, note in enumerate(notes[1:]):
-            _add(wet, start, rate, _pad(note, rng, voice, _CHORD * pulse, rate))
-        _add(dry, start, rate, _bass(notes[0], _CHORD * pulse, rate))
-    degree = 5
-    for beat in range(beat_count):
-        _add(dry, beat * pulse, rate, _thump(rate, 0.12 if beat % 4 == 0 else 0.07))
-        if beat < 4:
-            continue  # the line enters behind the first bar
-        for half in (0.0, 0.5):
-            degree = int(np.clip(degree + rng.integers(-2, 3), 0, 9))
-            busy = 0.3 if (beat // 16) % 4 == 3 else 1.0  # every fourth chord pair, it rests
-            if rng.random() < busy * (0.72 if half == 0 else 0.28):
-                note = 62 + key + 12 * (degree // 5) + _SCALE[degree % 5]
-                pan = 0.5 + 0.32 * np.sin(0.9 * beat + half)
-                pluck = _pluck(note, rate, rng.uniform(0.08, 0.14))
-                for echo, gain in enumerate((1.0, 0.42, 0.18)):  # three quarters of a beat apart
-                    side = pan if echo % 2 == 0 else 1 - pan
-                    stereo = pluck[:, None] * np.array([1 - side, side]) ** 0.5 * gain
-                    _add(wet, (beat + half + 0.75 * echo) * pulse, rate, stereo)
-    mix = _low_pass(dry + wet + 0.5 * _room(wet, rng, rate), 5200, rate)
-    peak = float(np.abs(mix).max())
-    return np.asarray(mix * (_LEVEL / peak if peak > 0 else 0.0), dtype=np.float32)
+            _add(wet, 0, rate, _pad(note, rng, voice, hold, rate))
+        _add(dry, 0, rate, _bass(notes[0], hold, rate))
+        for step in range(min(_CHORD, max(0, beat_count - number * _CHORD))):
+            beat = number * _CHORD + step
+            _add(dry, step * pulse, rate, _thump(rate, 0.12 if beat % 4 == 0 else 0.07))
+            if beat < 4:
+                continue  # the line enters behind the first bar
+            for half in (0.0, 0.5):
+                degree = int(np.clip(degree + rng.integers(-2, 3), 0, 9))
+                busy = 0.3 if (beat // 16) % 4 == 3 else 1.0  # every fourth chord pair, it rests
+                if rng.random() < busy * (0.72 if half == 0 else 0.28):
+                    note = 62 + key + 12 * (degree // 5) + _SCALE[degree % 5]
+                    pan = 0.5 + 0.32 * np.sin(0.9 * beat + half)
+                    pluck = _pluck(note, rate, rng.uniform(0.08, 0.14))
+                    for echo, gain in enumerate((1.0, 0.42, 0.18)):  # 3/4 of a beat apart
+                        side = pan if echo % 2 == 0 else 1 - pan
+                        stereo = pluck[:, None] * np.array([1 - side, side]) ** 0.5 * gain
+                        _add(wet, (step + half + 0.75 * echo) * pulse, rate, stereo)
+        number += 1
+        count = round(number * hold * rate) - first
+        block = smooth(dry[:count] + wet[:count] + 0.5 * hall(wet[:count]))[late:][:length]
+        late = 0
+        length -= len(block)
+        yield block
+        rest = np.zeros((count, 2), np.float32)
+        dry, wet = np.concatenate([dry[count:], rest]), np.concatenate([wet[count:], rest])
 
 
 def bed_beats(seconds: float, *, bpm: float = BPM) -> NDArray[np.float64]:
@@ -85,39 +107,45 @@ def shot_tempo(seconds: float) -> float:
     return 60 / (seconds * round(60 / BPM / seconds))
 
 
-def write_wav(path: Path, audio: Sound, rate: int) -> None:
-    """Write float32 [N, 2] or [N] within -1 .. 1 as a WAV of 16 bits.
+def write_wav(path: Path, audio: Sound | Iterable[Sound], rate: int) -> None:
+    """Write float32 [N, 2] or [N] within -1 .. 1, whole or in blocks, as a WAV of 16 bits.
 
     Raises:
         StorageError: the disk is full, or `path` cannot be written.
     """
-    channels = 1 if audio.ndim == 1 else audio.shape[1]
-    whole = np.round(np.clip(audio, -1, 1) * 32767).astype("<i2")
-    with storage_errors(path.parent), wave.open(str(path), "wb") as out:
-        out.setnchannels(channels)
+    with storage_errors(path.parent), path.open("wb") as file, wave.open(file, "wb") as out:
         out.setsampwidth(2)
         out.setframerate(rate)
-        out.writeframes(whole.tobytes())
+        for number, block in enumerate(_blocks(audio, rate)):
+            if number == 0:
+                out.setnchannels(1 if block.ndim == 1 else block.shape[1])
+            out.writeframes(np.round(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def onsets(audio: Sound, rate: int) -> NDArray[np.float64]:
+def onsets(audio: Sound | Iterable[Sound], rate: int) -> NDArray[np.float64]:
     """How much begins to sound: float64 [T], 100 values a second, of unit deviation.
 
-    Half-wave rectified difference of log spectra (window 46 ms), less its local mean (0.5 s).
-    Value t looks at the window centred on t / 100 seconds.
+    `audio` is one channel [N], whole or block by block. Half-wave rectified difference of log
+    spectra (window 46 ms), less its local mean (0.5 s). Value t looks at the window centred on
+    t / 100 seconds.
     """
     hop, window = rate // 100, 2 * (rate * 23 // 1000)
-    padded = np.pad(audio, (window // 2, window))
-    count = max(1, len(audio) // hop)
     shape = np.hanning(window).astype(np.float32)
-    flux = np.zeros(count)
     before = np.zeros(window // 2 + 1, np.float32)
-    for start in range(0, count, 512):  # blocks of five seconds bound the memory
-        index = np.arange(start, min(count, start + 512))[:, None] * hop + np.arange(window)
-        spectrum = np.log1p(100 * np.abs(np.fft.rfft(padded[index] * shape, axis=1)))
+    waiting, heard = np.zeros(window // 2, np.float32), 0
+    found = [np.zeros(0)]
+    for block in (*_blocks(audio, 5 * rate), None):
+        heard += 0 if block is None else len(block)
+        behind = np.zeros(window, np.float32) if block is None else block
+        waiting = np.concatenate([waiting, behind])
+        count = max(0, (len(waiting) - window) // hop + 1)
+        index = np.arange(count)[:, None] * hop + np.arange(window)
+        spectrum = np.log1p(100 * np.abs(np.fft.rfft(waiting[index] * shape, axis=1)))
         steps = np.diff(np.vstack([before[None], spectrum]), axis=0)
-        flux[start : start + len(steps)] = np.maximum(steps, 0).sum(axis=1)
-        before = spectrum[-1].astype(np.float32)
+        found.append(np.maximum(steps, 0).sum(axis=1))
+        before = spectrum[-1].astype(np.float32) if count else before
+        waiting = waiting[count * hop :]
+    flux = np.concatenate(found)[: max(1, heard // hop)]
     local = np.convolve(np.pad(flux, 25, mode="edge"), np.full(51, 1 / 51), "valid")
     risen = np.maximum(flux - local, 0)
     deviation = float(risen.std())
@@ -147,8 +175,11 @@ def tempo(envelope: NDArray[np.float64], *, centre: float = 110.0, octaves: floa
     return float(6000 / (lags[best] + np.clip(shift, -0.5, 0.5)))
 
 
-def beats(audio: Sound, rate: int) -> NDArray[np.float64]:
-    """Where the beats of one channel of sound [N] fall, in seconds; empty where there are none."""
+def beats(audio: Sound | Iterable[Sound], rate: int) -> NDArray[np.float64]:
+    """Where the beats of a sound fall, in seconds; empty where there are none.
+
+    `audio` is one channel [N], whole or block by block.
+    """
     envelope = onsets(audio, rate)
     speed = tempo(envelope)
     if speed == 0:
@@ -234,31 +265,40 @@ def _thump(rate: int, level: float) -> NDArray[np.float64]:
     return np.asarray(level * soft * np.exp(-t / 0.13) * np.sin(phase))
 
 
-def _room(sound: Sound, rng: np.random.Generator, rate: int) -> Sound:
-    """`sound` in a hall: convolved with 2.4 s of decaying noise, darker as it decays."""
+def _hall(rng: np.random.Generator, rate: int) -> NDArray[np.float64]:
+    """What a hall answers to a click: 2.4 s of decaying noise, darker as it decays."""
     t = _time(2.4, rate)
     noise = rng.standard_normal((len(t), 2)) * np.exp(-t / 0.55)[:, None]
-    noise = _low_pass(noise.astype(np.float32), 2400, rate).astype(np.float64)
-    return _convolve(sound, noise / np.sqrt((noise**2).sum(axis=0)))
+    dark = _Convolution(_low_pass_taps(2400, rate))(noise).astype(np.float64)
+    return np.asarray(dark / np.sqrt((dark**2).sum(axis=0)))
 
 
-def _low_pass(sound: Sound, hertz: float, rate: int) -> Sound:
-    """A windowed-sinc low-pass of 255 taps, without delay."""
-    n = np.arange(-127, 128)
-    taps = 2 * hertz / rate * np.sinc(2 * hertz / rate * n) * np.hamming(255)
-    padded = np.pad(sound, ((0, 127), (0, 0)))
-    return _convolve(padded, np.repeat((taps / taps.sum())[:, None], 2, axis=1))[127:]
+def _low_pass_taps(hertz: float, rate: int) -> NDArray[np.float64]:
+    """A windowed-sinc low-pass, half its taps late."""
+    n = np.arange(_TAPS) - _TAPS // 2
+    taps = 2 * hertz / rate * np.sinc(2 * hertz / rate * n) * np.hamming(_TAPS)
+    return np.repeat((taps / taps.sum())[:, None], 2, axis=1)
 
 
-def _convolve(sound: Sound, kernel: NDArray[np.float64]) -> Sound:
-    """The first len(sound) values of sound * kernel, by overlap-add in blocks of 2^17."""
-    size = 1 << 18
-    block = size - len(kernel) + 1
-    spectrum = np.fft.rfft(kernel, size, axis=0)
-    out = np.zeros((len(sound) + size, 2), np.float32)
-    for start in range(0, len(sound), block):
-        piece = sound[start : start + block]
-        out[start : start + size] += np.fft.irfft(
-            np.fft.rfft(piece, size, axis=0) * spectrum, size, axis=0
-        )
-    return out[: len(sound)]
+class _Convolution:
+    """Blocks [N, 2] convolved with a kernel [K, 2]: what rings on is added to the next block."""
+
+    def __init__(self, kernel: NDArray[np.float64]) -> None:
+        self._kernel = kernel
+        self._ringing = np.zeros((0, 2))
+
+    def __call__(self, block: NDArray[Any]) -> NDArray[np.float32]:
+        length = len(block) + len(self._kernel) - 1
+        size = next_fast_len(length, real=True)
+        spectrum = rfft(block, size, axis=0) * rfft(self._kernel, size, axis=0)
+        out = irfft(spectrum, size, axis=0)[: max(length, len(self._ringing))]
+        out[: len(self._ringing)] += self._ringing
+        self._ringing = out[len(block) :]
+        return np.asarray(out[: len(block)], dtype=np.float32)
+
+
+def _blocks(audio: Sound | Iterable[Sound], length: int) -> Iterator[Sound]:
+    if isinstance(audio, np.ndarray):
+        yield from (audio[start : start + length] for start in range(0, len(audio), length))
+    else:
+        yield from audio

@@ -1,8 +1,8 @@
-"""Frames and sound to an MP4 that plays everywhere, and sound files to samples.
+"""Frames to stretches of film, stretches and sound to a film that plays everywhere.
 
-moviepy is clip, audio and writer: one `VideoClip` with one frame function, never its
-compositor, which costs 25 times as much Python time. The ffmpeg that comes with
-imageio-ffmpeg runs as a separate program.
+moviepy is clip, sound and writer: one `VideoClip` with one frame function, never its compositor,
+which costs several times as much. A film is written as stretches of some seconds, so that one that
+was stopped goes on behind its last whole stretch; they are joined without being encoded again.
 """
 
 from __future__ import annotations
@@ -11,36 +11,153 @@ import errno
 import math
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
 from moviepy import AudioFileClip, VideoClip
-from moviepy.audio.fx import AudioFadeIn, AudioFadeOut, AudioLoop
 from numpy.typing import NDArray
 
 from merzmory.errors import ConfigError, FormatError, storage_errors
+from merzmory.film.codecs import CODECS, Codec, ffmpeg
 from merzmory.provenance import mp4_boxes, stamp_mp4
 from merzmory.records import Announce, Progress, silent
 
 Frame = Callable[[int], NDArray[np.uint8]]
+Chapter = tuple[float, str]  # from when (seconds), and its title
 
-FADE_IN = 1.0  # seconds of sound
-FADE_OUT = 2.5  # seconds of sound
-_AUDIO_RATE = 44100  # Hz
-# x264's output depends on the number of threads: a fixed number makes equal films everywhere
+_H264 = CODECS["h264"]
 _THREADS = 4
-_VIDEO = [
-    "-crf", "18", "-profile:v", "high", "-vf",
-    "scale=out_color_matrix=bt709:out_range=tv,"
+_COLOURS = [
+    "-vf", "scale=out_color_matrix=bt709:out_range=tv,"
     "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709",
 ]  # fmt: skip
-_CONTAINER = [
-    "-movflags", "+faststart", "-map_metadata", "-1",
-    "-fflags", "+bitexact", "-flags:v", "+bitexact",
-]  # fmt: skip
+# no version of a library is written in, or equal films would differ from machine to machine
+_EXACT = ["-fflags", "+bitexact", "-flags:v", "+bitexact"]
+_NOTHING = ["-map_metadata", "-1"]  # of what the input says about itself
+_BUT_CHAPTERS = ["-map_metadata:g", "-1", "-map_metadata:s", "-1"]
+
+
+def write_stretch(
+    path: Path,
+    frame: Frame,
+    frames: range,
+    fps: int,
+    *,
+    codec: Codec = _H264,
+    announce: Announce = silent,
+    step: str = "film",
+    total: int | None = None,
+) -> None:
+    """Write the `frames` of a film without sound; each is `frame(i)`, uint8 [H, W, 3].
+
+    H and W are even. `frame` is asked in order, each index once. Equal input gives an equal file.
+    `step` and `total` (frames of the whole film) name the announcements.
+
+    Raises:
+        ConfigError: the frames have odd sizes.
+        StorageError: the disk is full, or `path` cannot be written.
+    """
+    first = frame(frames.start)
+    height, width = first.shape[:2]
+    if height % 2 or width % 2:
+        raise ConfigError(
+            f"A film of {width} x {height} pixels does not play everywhere: choose even sizes."
+        )
+    whole = total or frames.stop
+    last = [frames.start, first]  # moviepy asks for frame 0 twice
+
+    def at(t: float) -> Any:
+        index = min(frames.stop - 1, frames.start + round(t * fps))
+        if index != last[0]:
+            last[:] = [index, frame(index)]
+            if index % max(1, whole // 100) == 0:
+                announce(Progress(step, index, whole, "frames"))
+        return last[1]
+
+    # half a frame more: moviepy counts int(duration * fps) frames, and 299.99 would be 299
+    clip = VideoClip(at, duration=(len(frames) + 0.5) / fps)
+    aside = path.with_name(f"{path.stem}.aside{path.suffix}")
+    try:
+        with storage_errors(path.parent):
+            _write(clip, aside, fps, codec)
+            aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    announce(Progress(step, frames.stop, whole, "frames"))
+
+
+def write_sound(path: Path, wav: Path, codec: Codec = _H264) -> None:
+    """Write the sound of `wav` as the codec's films carry it: AAC of 192 kbit/s, or as it is.
+
+    Raises:
+        StorageError: the disk is full, or `path` cannot be written.
+    """
+    with storage_errors(path.parent):
+        if codec.sound_suffix == wav.suffix:
+            path.write_bytes(wav.read_bytes())
+            return
+        sound = AudioFileClip(str(wav))
+        try:
+            sound.write_audiofile(
+                str(path), codec=codec.sound, bitrate="192k", logger=None,
+                ffmpeg_params=[*_NOTHING, "-fflags", "+bitexact"],
+            )  # fmt: skip
+        finally:
+            _close(sound)
+
+
+def join(
+    path: Path,
+    stretches: Sequence[Path],
+    *,
+    sound: Path | None = None,
+    chapters: Sequence[Chapter] = (),
+    seconds: float,
+    record: Mapping[str, Any],
+) -> None:
+    """Join stretches of one size and codec to a film, with its sound (`write_sound`).
+
+    Nothing is encoded again. The film is written aside and renamed; it carries `record`
+    (`provenance.read_mp4`) and `chapters`, the last of which ends with the film.
+
+    Raises:
+        StorageError: the disk is full, or `path` cannot be written.
+    """
+    aside = path.with_name(f"{path.stem}.aside{path.suffix}")
+    names = path.with_name(f"{path.stem}.stretches.txt")
+    about = path.with_name(f"{path.stem}.chapters.txt")
+    command = [ffmpeg(), "-y", "-v", "error", "-nostdin", "-f", "concat", "-safe", "0"]
+    command += ["-i", f"file:{names}"]
+    if sound is not None:
+        command += ["-i", f"file:{sound}"]
+    if chapters:
+        command += ["-f", "ffmetadata", "-i", f"file:{about}"]
+        command += ["-map_chapters", "2" if sound is not None else "1"]
+    command += ["-map", "0:v", *(["-map", "1:a"] if sound is not None else [])]
+    command += ["-c", "copy", "-movflags", "+faststart", *_BUT_CHAPTERS, *_EXACT]
+    command += [f"file:{aside}"]
+    try:
+        with storage_errors(path.parent):
+            # within single quotes, ffmpeg's concat format escapes only the quote itself
+            quoted = (str(p.absolute()).replace("'", "'\\''") for p in stretches)
+            names.write_text("".join(f"file 'file:{p}'\n" for p in quoted), "utf-8")
+            about.write_text(_chapters(chapters, seconds), "utf-8")
+            done = subprocess.run(command, capture_output=True, check=False)
+            if done.returncode or not _is_whole(aside):
+                said = done.stderr.decode("utf-8", "replace")
+                if "No space left" in said or not said:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+                raise FormatError(
+                    f"{path.name} cannot be joined ({said.strip().splitlines()[-1]}): move "
+                    f"{path.parent} away and run the command again."
+                )
+            stamp_mp4(aside, record)
+            aside.replace(path)
+    finally:
+        for temporary in (aside, names, about):
+            temporary.unlink(missing_ok=True)
 
 
 def encode(
@@ -49,111 +166,76 @@ def encode(
     *,
     frames: int,
     fps: int,
-    audio: Path | None,
+    sound: Path | None = None,
+    chapters: Sequence[Chapter] = (),
+    codec: Codec = _H264,
     record: Mapping[str, Any],
     announce: Announce = silent,
-    step: str = "film",
 ) -> None:
-    """Write `path` (H.264, yuv420p, AAC): `frames` frames, each `frame(i)` uint8 [H, W, 3].
-
-    H and W are even. `frame` is asked in order, each index once. Sound that is too short is
-    looped, sound that is too long is cut, and both are faded. Equal input gives an equal file.
-    `step` names the announcements. The film is written aside and renamed; it carries `record` (`provenance.read_mp4`).
+    """Write `path` in one stretch, with the sound of a WAV file that is as long as the film.
 
     Raises:
-        ConfigError: `audio` holds no sound, or the frames have odd sizes.
+        ConfigError: the frames have odd sizes.
         StorageError: the disk is full, or `path` cannot be written.
     """
-    first = frame(0)
-    height, width = first.shape[:2]
-    if height % 2 or width % 2:
-        raise ConfigError(
-            f"A film of {width} x {height} pixels does not play everywhere: choose even sizes."
-        )
-    seconds = frames / fps
-    last = [0, first]  # moviepy asks for frame 0 twice
-
-    def at(t: float) -> Any:
-        index = min(frames - 1, round(t * fps))
-        if index != last[0]:
-            last[:] = [index, frame(index)]
-            if index % max(1, frames // 100) == 0:
-                announce(Progress(step, index, frames, "frames"))
-        return last[1]
-
-    # half a frame more: moviepy counts int(duration * fps) frames, and 299.99 would be 299
-    clip = VideoClip(at, duration=(frames + 0.5) / fps)
-    aside = path.with_name(f"{path.stem}.aside{path.suffix}")
-    temporary = path.with_name(f"{path.stem}.sound.m4a")
-    source = _open_sound(audio) if audio is not None else None
+    stretch = path.with_name(f"{path.stem}.stretch{path.suffix}")
+    heard = path.with_name(f"{path.stem}.sound{codec.sound_suffix}")
     try:
-        if source is not None:
-            clip = clip.with_audio(_fitted(source, seconds))
-        with storage_errors(path.parent):
-            _write(clip, aside, fps, temporary)
-            stamp_mp4(aside, record)
-            aside.replace(path)
+        write_stretch(stretch, frame, range(frames), fps, codec=codec, announce=announce)
+        if sound is not None:
+            write_sound(heard, sound, codec)
+        join(
+            path, [stretch], sound=heard if sound is not None else None, chapters=chapters,
+            seconds=frames / fps, record=record,
+        )  # fmt: skip
     finally:
-        if source is not None:
-            _close(source)
-        aside.unlink(missing_ok=True)
-        temporary.unlink(missing_ok=True)
-    announce(Progress(step, frames, frames, "frames"))
+        stretch.unlink(missing_ok=True)
+        heard.unlink(missing_ok=True)
 
 
-def samples(path: Path, rate: int, seconds: float) -> NDArray[np.float32]:
-    """At most the first `seconds` of sound in a file, as one channel: float32 [N], -1 .. 1.
-
-    Raises:
-        ConfigError: the file is missing or holds no sound.
-    """
-    command = [
-        ffmpeg(),
-        "-v",
-        "error",
-        "-nostdin",
-        "-t",
-        f"{seconds:.3f}",
-        "-i",
-        f"file:{path}",
-        "-vn",
-    ]
-    command += ["-ac", "1", "-ar", str(rate), "-f", "f32le", "-"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode or not done.stdout:
-        raise ConfigError(
-            f"{path} holds no sound that can be read: choose another file with "
-            "--set film.music=FILE, or leave it out for the music that is made here."
-        )
-    return np.frombuffer(done.stdout, dtype="<f4").astype(np.float32)
+def even(pixels: float) -> int:
+    """The nearest even number of pixels, at least 2: yuv420p halves the colours."""
+    return max(2, 2 * math.floor(pixels / 2 + 0.5))
 
 
-def ffmpeg() -> str:
-    """The ffmpeg that comes with imageio-ffmpeg.
-
-    Raises:
-        ConfigError: there is none for this machine.
-    """
+def _write(clip: Any, path: Path, fps: int, codec: Codec) -> None:
+    ffmpeg()
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise ConfigError(
-            "No ffmpeg was found for this machine: install one and name it in the environment "
-            "variable IMAGEIO_FFMPEG_EXE."
-        ) from error
+        clip.write_videofile(
+            str(path),
+            fps=fps,
+            codec=codec.encoder,
+            audio=False,
+            preset=codec.preset,
+            threads=_THREADS,
+            ffmpeg_params=[*_COLOURS, *codec.params, *_NOTHING, *_EXACT],
+            logger=None,
+        )
+    except OSError as error:  # moviepy's own text hides ffmpeg's errno
+        if "No space left" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+    if not _is_whole(path):  # moviepy does not look at ffmpeg's exit code
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def _open_sound(path: Path) -> Any:
-    samples(path, _AUDIO_RATE, 0.5)  # moviepy's own errors are no sentences
-    return AudioFileClip(str(path))
+def _is_whole(path: Path) -> bool:
+    """Whether a film was written to its end: one that was cut off has no moov box."""
+    try:
+        return "moov" in {kind for kind, _, _ in mp4_boxes(path)}
+    except (FormatError, FileNotFoundError):
+        return False
 
 
-def _fitted(sound: Any, seconds: float) -> Any:
-    """`sound` looped or cut to `seconds`, and faded."""
-    if sound.duration < seconds:
-        sound = sound.with_effects([AudioLoop(duration=seconds)])
-    fades = [AudioFadeIn(min(FADE_IN, seconds / 4)), AudioFadeOut(min(FADE_OUT, seconds / 3))]
-    return sound.subclipped(0, seconds).with_effects(fades)
+def _chapters(chapters: Sequence[Chapter], seconds: float) -> str:
+    """Chapters as ffmpeg's metadata file: milliseconds, and \\ before its special characters."""
+    lines = [";FFMETADATA1"]
+    ends = [*(start for start, _ in chapters[1:]), seconds]
+    for (start, title), end in zip(chapters, ends, strict=False):
+        said = "".join(f"\\{c}" if c in "=;#\\\n" else c for c in title)
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={round(1000 * start)}"]
+        lines += [f"END={round(1000 * end)}", f"title={said}"]
+    return "\n".join([*lines, ""])
 
 
 def _close(sound: Any) -> None:
@@ -163,37 +245,3 @@ def _close(sound: Any) -> None:
     if decoder is not None:
         decoder.stdout.close()
         decoder.stderr.close()
-
-
-def _write(clip: Any, path: Path, fps: int, temporary: Path) -> None:
-    ffmpeg()
-    try:
-        clip.write_videofile(
-            str(path),
-            fps=fps,
-            codec="libx264",
-            audio_fps=_AUDIO_RATE,
-            audio_codec="aac",
-            audio_bitrate="192k",
-            temp_audiofile=str(temporary),
-            preset="medium",
-            threads=_THREADS,
-            ffmpeg_params=[*_VIDEO, *_CONTAINER],
-            logger=None,
-        )
-    except OSError as error:  # moviepy's own text hides ffmpeg's errno
-        if "No space left" in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
-        raise
-    # moviepy does not look at ffmpeg's exit code: a film that was cut off has no moov box
-    try:
-        whole = "moov" in {kind for kind, _, _ in mp4_boxes(path)}
-    except (FormatError, FileNotFoundError):
-        whole = False
-    if not whole:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-
-def even(pixels: float) -> int:
-    """The nearest even number of pixels, at least 2: yuv420p halves the colours."""
-    return max(2, 2 * math.floor(pixels / 2 + 0.5))

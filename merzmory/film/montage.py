@@ -1,9 +1,10 @@
-"""Pictures and walks as films with music: when each is shown, and the finished folders."""
+"""Pictures, walks and sheets as films with music: what is shown when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from merzmory import decode
 from merzmory.errors import ArchiveError, ConfigError
-from merzmory.film import beats
-from merzmory.film.encode import Frame, encode, samples
-from merzmory.film.slides import Picture, Size, Slides, frame_size, hung
-from merzmory.manifest import Work, lay_out
-from merzmory.records import Announce, Progress, Shot
-
-_RATE = 44100  # Hz
-_FILM = "film.mp4"
-_POSTER = "poster.jpg"
+from merzmory.film import beats, sound
+from merzmory.film.codecs import codec as codec_of
+from merzmory.film.encode import Chapter, Frame
+from merzmory.film.loudness import LOUDNESS
+from merzmory.film.reel import STRETCH, Music, Reel, stretches
+from merzmory.film.slides import MOTION, Look, Size, Slides, frame_size, hung
+from merzmory.manifest import Work
+from merzmory.records import Shot
 
 
 def slideshow(
@@ -34,38 +35,68 @@ def slideshow(
     music: Path | None,
     settings: Mapping[str, Any],
     seed: int = 0,
+    motion: float = MOTION,
+    fill: bool = False,
+    captions: Sequence[str] = (),
+    titles: Sequence[str] = (),
+    wipes: frozenset[int] = frozenset(),
+    read: Callable[[Path], Image.Image] = decode.upright_srgb,
+    codec: str = "h264",
+    loudness: float = LOUDNESS,
+    record: Mapping[str, Any] | None = None,
 ) -> Work:
-    """The Work of a film of `pictures`: film.mp4, poster.jpg and a line a `Shot`.
+    """The Work of a film of `pictures`: film.mp4 (or .mov), poster.jpg and a line a `Shot`.
 
     Cuts fall on the music's beats: those of `music`, or those of a bed made from `seed`.
-    `fade` is the seconds of a cross-fade; it is at most the length of a shot.
+    `fade` is the seconds of a cross-fade; it is at most the length of a shot. Shots in `wipes`
+    are wiped in. `captions` stand in the pictures, `titles` (or "Picture 1") name the chapters.
 
     Raises:
         ArchiveError: there are no pictures.
-        ConfigError: `music` holds no sound (by a shard).
+        ConfigError: the codec cannot be written; `music` holds no sound (by a shard).
         SettingsDifferError: `folder` was finished with other settings.
     """
     if not pictures:
         raise ArchiveError("There are no pictures to make a film of: make some samples first.")
+    bpm = beats.shot_tempo(seconds_per_picture)
+    together = max(1, round(STRETCH / seconds_per_picture))  # shots of a stretch
+    shots = stretches(len(pictures), together)
 
-    def make(part: Path, _index: int, announce: Announce) -> Iterable[Any]:
+    @cache
+    def cuts() -> list[int]:
         seconds = seconds_per_picture * len(pictures)
-        bpm = beats.shot_tempo(seconds_per_picture)
-        if music is None:
-            found = beats.bed_beats(seconds, bpm=bpm)
-        else:
-            announce(Progress("film", 0, 1, note="listening for the beat"))
-            found = _beats_of(music, seconds)
-        cuts = cut_frames(len(pictures), seconds_per_picture, fps, found)
-        slides = Slides(pictures, cuts, round(fade * fps), frame_size(size))
-        _film(part, slides, cuts[-1], fps, music, (seed, bpm), announce)
-        _poster(part, slides((cuts[0] + cuts[1]) // 2))
-        return [
-            {"file": _FILM, **asdict(Shot(path.name, start / fps, (end - start) / fps))}
-            for path, start, end in zip(pictures, cuts[:-1], cuts[1:], strict=True)
-        ]
+        found = sound.beats_of(music, seconds) if music else beats.bed_beats(seconds, bpm=bpm)
+        return cut_frames(len(pictures), seconds_per_picture, fps, found)
 
-    return lay_out("film", folder, settings, 1, make)
+    @cache
+    def slides() -> Slides:
+        return Slides(
+            pictures, cuts(), round(fade * fps), frame_size(size),
+            look=Look(motion, fill), captions=captions, wipes=wipes, read=read,
+        )  # fmt: skip
+
+    def lines(index: int) -> list[dict[str, Any]]:
+        spans = [(n, cuts()[n], cuts()[n + 1]) for n in shots[index]]
+        return [asdict(Shot(pictures[n].name, a / fps, (b - a) / fps)) for n, a, b in spans]
+
+    def chapters() -> list[Chapter]:
+        named = titles or [f"Picture {n + 1}" for n in range(len(pictures))]
+        return [(cut / fps, name) for cut, name in zip(cuts(), named, strict=False) if name]
+
+    return Reel(
+        kind="film",
+        fps=fps,
+        codec=codec_of(codec),
+        music=Music(music, seed, bpm, loudness),
+        count=len(shots),
+        stretch=lambda index: range(cuts()[shots[index].start], cuts()[shots[index].stop]),
+        total=lambda: cuts()[-1],
+        frame=lambda index: slides()(index),
+        lines=lines,
+        poster=lambda: cuts()[1] // 2,
+        chapters=chapters,
+        record=record or {},
+    ).work(folder, settings)
 
 
 def walk_film(
@@ -79,6 +110,9 @@ def walk_film(
     settings: Mapping[str, Any],
     kind: str = "walk",
     seed: int = 0,
+    codec: str = "h264",
+    loudness: float = LOUDNESS,
+    record: Mapping[str, Any] | None = None,
 ) -> Work:
     """The Work of a film of frames that a generator makes: `frame(i)` is uint8 [h, w, 3].
 
@@ -86,24 +120,26 @@ def walk_film(
     the folder's kind and the shot's name.
 
     Raises:
-        ConfigError: there is no frame; `music` holds no sound (by a shard).
+        ConfigError: there is no frame; the codec cannot be written; `music` holds no sound (by a
+            shard).
         SettingsDifferError: `folder` was finished with other settings.
     """
     if frames < 1:
         raise ConfigError("A walk needs at least one frame: give it more seconds.")
-    box = frame_size(size)
-
-    def make(part: Path, _index: int, announce: Announce) -> Iterable[Any]:
-        def enlarged(index: int) -> Picture:
-            picture = hung(frame(index), box)
-            if index == 0:
-                _poster(part, picture)
-            return picture
-
-        _film(part, enlarged, frames, fps, music, (seed, beats.BPM), announce, kind)
-        return [{"file": _FILM, **asdict(Shot(kind, 0.0, frames / fps))}]
-
-    return lay_out(kind, folder, settings, 1, make)
+    box, spans = frame_size(size), stretches(frames, max(1, round(STRETCH * fps)))
+    shot = asdict(Shot(kind, 0.0, frames / fps))
+    return Reel(
+        kind=kind,
+        fps=fps,
+        codec=codec_of(codec),
+        music=Music(music, seed, beats.BPM, loudness),
+        count=len(spans),
+        stretch=lambda n: spans[n],
+        total=lambda: frames,
+        frame=lambda index: hung(frame(index), box),
+        lines=lambda n: [shot] if n == 0 else [],
+        record=record or {},
+    ).work(folder, settings)
 
 
 def cut_frames(
@@ -123,45 +159,3 @@ def cut_frames(
                 ideal = near
         cuts.append(max(cuts[-1] + 1, round(ideal * fps)))
     return cuts
-
-
-def _film(
-    part: Path,
-    frame: Frame,
-    frames: int,
-    fps: int,
-    music: Path | None,
-    bed: tuple[int, float],
-    announce: Announce,
-    step: str = "film",
-) -> None:
-    """Write the film with `music`, or with a bed of (seed, beats a minute)."""
-    wav = part / "bed.wav"
-    if music is None:
-        announce(Progress(step, 0, frames, "frames", "playing the music"))
-        seed, bpm = bed
-        beats.write_wav(wav, beats.bed(frames / fps, seed, _RATE, bpm=bpm), _RATE)
-    record = {"frames": frames, "fps": fps, "music": "bed" if music is None else "own"}
-    encode(
-        part / _FILM,
-        frame,
-        frames=frames,
-        fps=fps,
-        audio=wav if music is None else music,
-        record=record,
-        announce=announce,
-        step=step,
-    )
-    wav.unlink(missing_ok=True)
-
-
-def _poster(part: Path, frame: Picture) -> None:
-    Image.fromarray(frame).save(part / _POSTER, quality=90)
-
-
-def _beats_of(music: Path, seconds: float) -> NDArray[np.float64]:
-    """The beats of `seconds` of `music`, which starts again where it ends."""
-    heard = samples(music, _RATE, seconds + 10)
-    found, length = beats.beats(heard, _RATE), len(heard) / _RATE
-    rounds = np.arange(int(seconds / length) + 1) * length
-    return np.concatenate([found + start for start in rounds])

@@ -4,31 +4,46 @@
     picture i+1             |---- shot i+1 ----|
                             <-fade->  centred on the cut
 
-A picture grows by a few hundredths while it is shown, inside a frame that stays still. One of
-another shape than the film hangs on near-black, as on a wall.
+While a picture is shown, a window moves slowly over it (as Ken Burns did with a rostrum camera),
+by a path that its own bytes choose: the same picture moves alike in every film. The window never
+leaves the picture. A picture of another shape than the film hangs whole on near-black, as on a
+wall, or fills the frame, which then shows a part of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from merzmory import decode
 from merzmory.errors import ArchiveError
+from merzmory.film.captions import Caption
 from merzmory.film.encode import even
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
-Size = int | tuple[int, int]  # pixels: the side of a square, or (width, height)
+Size = int | str | tuple[int, int]  # pixels of the longer side, a `HEIGHTS` name, or (W, H)
+Window = tuple[float, float, float, float]  # left, top, width, height in a picture's pixels
 
-GROWTH = 0.06  # a picture is larger by this share at one end of its shot
+MOTION = 0.06  # the window is smaller by this share at one end of its way
 WALL = (13, 13, 14)  # near-black behind the pictures
-_TURN = 2.4  # radians, the golden angle: neighbours grow towards different sides
+HEIGHTS = {"720p": 720, "1080p": 1080, "4k": 2160}  # pixels of the shorter side
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pictures hang and move in a film."""
+
+    motion: float = MOTION  # 0: still
+    fill: bool = False  # the frame, whatever is cut off; else the whole picture is seen
 
 
 class Slides:
@@ -39,16 +54,29 @@ class Slides:
     """
 
     def __init__(
-        self, pictures: Sequence[Path], cuts: Sequence[int], fade: int, size: tuple[int, int]
+        self,
+        pictures: Sequence[Path],
+        cuts: Sequence[int],
+        fade: int,
+        size: tuple[int, int],
+        *,
+        look: Look = Look(),
+        captions: Sequence[str] = (),
+        wipes: frozenset[int] = frozenset(),
+        read: Callable[[Path], Image.Image] = decode.upright_srgb,
     ) -> None:
         """Shot i shows `pictures[i]` from frame `cuts[i]` to `cuts[i + 1]`; `fade` in frames.
 
-        `fade` is at most the shortest shot, so that two pictures at most are seen at once.
+        `fade` is at most the shortest shot, so that two pictures at most are seen at once. A shot
+        in `wipes` is wiped in from the left instead. `captions[i]` stands below picture i.
         """
         self.pictures = pictures
         self.cuts = list(cuts)
         self.size = size
         self.fade = min(fade, *np.diff(self.cuts).tolist())
+        self.look, self.wipes = look, wipes
+        self._captions = [Caption(text, size) for text in captions]
+        self._read = read
         self._loaded = lru_cache(maxsize=3)(self._load)
 
     def __call__(self, index: int) -> Picture:
@@ -58,32 +86,35 @@ class Slides:
         before = index - self.cuts[shot]
         behind = self.cuts[shot + 1] - index
         if before < half:
-            neighbour, share = shot - 1, before
+            older, newer, share = shot - 1, shot, 0.5 + before / self.fade
         elif behind < half:
-            neighbour, share = shot + 1, behind
+            older, newer, share = shot, shot + 1, 0.5 - behind / self.fade
         else:
             return self._shown(shot, index)
-        if 0 <= neighbour < len(self.pictures):
-            other = self._shown(neighbour, index)
-            weight = eased(0.5 + share / self.fade)
-        else:
-            other = _wall(self.size)
-            weight = eased(share / half)
-        here = self._shown(shot, index)
-        return np.asarray(cv2.addWeighted(here, weight, other, 1 - weight, 0), dtype=np.uint8)
+        if older < 0:
+            return _mixed(_wall(self.size), self._shown(shot, index), eased(2 * share - 1))
+        if newer == len(self.pictures):
+            return _mixed(self._shown(shot, index), _wall(self.size), eased(2 * share))
+        old, new = self._shown(older, index), self._shown(newer, index)
+        if newer in self.wipes:
+            edge = round(eased(share) * self.size[0])
+            old[:, :edge] = new[:, :edge]
+            return old
+        return _mixed(old, new, eased(share))
+
+    def window(self, shot: int, share: float) -> Window:
+        """What is seen of picture `shot` when `share` (0 .. 1) of it has been shown."""
+        picture, place, key = self._loaded(shot)
+        return moved(picture.shape[1], picture.shape[0], place[2] / place[3], self.look, key, share)
 
     def _shown(self, shot: int, index: int) -> Picture:
-        """Picture `shot` on the wall at film frame `index`, grown as far as it is by then."""
-        picture, (x, y, width, height) = self._loaded(shot)
+        """Picture `shot` on the wall at film frame `index`, as far on its way as it is by then."""
+        picture, (x, y, width, height), _ = self._loaded(shot)
         start = self.cuts[shot] - self.fade / 2
-        done = (index - start) / (self.cuts[shot + 1] + self.fade / 2 - start)
-        scale = 1 + GROWTH * (done if shot % 2 == 0 else 1 - done)
-        # the picture is (1 + GROWTH) times its frame: scale 1 shows all of it
-        view_w, view_h = picture.shape[1] / scale, picture.shape[0] / scale
-        left = (picture.shape[1] - view_w) / 2 * (1 + 0.8 * math.cos(_TURN * shot))
-        top = (picture.shape[0] - view_h) / 2 * (1 + 0.8 * math.sin(_TURN * shot))
+        share = (index - start) / (self.cuts[shot + 1] + self.fade / 2 - start)
+        left, top, across, down = self.window(shot, share)
         # between centres of pixels: x_picture = zoom * (x + 1/2) - 1/2 + left
-        zoom_x, zoom_y = view_w / width, view_h / height
+        zoom_x, zoom_y = across / width, down / height
         matrix = np.array(
             [[zoom_x, 0, left + (zoom_x - 1) / 2], [0, zoom_y, top + (zoom_y - 1) / 2]]
         )
@@ -95,20 +126,42 @@ class Slides:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        if shot < len(self._captions):
+            self._captions[shot].write(wall)
         return wall
 
-    def _load(self, shot: int) -> tuple[Picture, tuple[int, int, int, int]]:
+    def _load(self, shot: int) -> tuple[Picture, tuple[int, int, int, int], bytes]:
         path = self.pictures[shot]
         try:
-            with Image.open(path) as image:
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-        except OSError as error:
+            upright = self._read(path)
+            key = hashlib.sha256(upright.tobytes()).digest()
+        except (OSError, ArchiveError) as error:
             raise ArchiveError(
                 f"{path} cannot be read: move its folder away and make the pictures again."
             ) from error
-        place = fit(upright.width, upright.height, self.size)
-        width, height = (round(side * (1 + GROWTH)) for side in place[2:])
-        return scaled(np.asarray(upright), width, height), place
+        sides = upright.width, upright.height
+        place = (0, 0, *self.size) if self.look.fill else fit(*sides, self.size)
+        # at its nearest, the window still has a pixel of the picture for each of the frame
+        scale = max(place[2] / sides[0], place[3] / sides[1]) * (1 + self.look.motion)
+        width, height = (max(1, round(side * scale)) for side in sides)
+        return scaled(np.asarray(upright), width, height), place, key
+
+
+def moved(width: int, height: int, ratio: float, look: Look, key: bytes, share: float) -> Window:
+    """The window of `ratio` (width over height) on its way over a picture, `share` done.
+
+    Its path is chosen by `key`, 32 bytes: nearer or farther, and from where to where. At its
+    widest it is the largest that fits into the picture; it never leaves it.
+    """
+    across, down = min(width, height * ratio), min(height, width / ratio)
+    done = min(1.0, max(0.0, share))
+    zoom = 1 + look.motion * (done if key[0] % 2 == 0 else 1 - done)
+    angle, length = 2 * math.pi * key[1] / 256, 0.4 if look.motion else 0.0
+    middle = (2 * done - 1) * length / 2
+    # where the free room around the window lies: 0 all right and below, 1 all left and above
+    u, v = 0.5 + middle * math.cos(angle), 0.5 + middle * math.sin(angle)
+    across, down = across / zoom, down / zoom
+    return (width - across) * u, (height - down) * v, across, down
 
 
 def eased(share: float) -> float:
@@ -117,9 +170,15 @@ def eased(share: float) -> float:
     return share * share * (3 - 2 * share)
 
 
-def frame_size(size: Size) -> tuple[int, int]:
-    """`size` as even (width, height) in pixels."""
-    width, height = (size, size) if isinstance(size, int) else size
+def frame_size(size: Size, ratio: float = 1.0) -> tuple[int, int]:
+    """`size` as even (width, height) in pixels, in the shape of `ratio` (width over height)."""
+    if isinstance(size, tuple):
+        width, height = float(size[0]), float(size[1])
+    elif isinstance(size, str):
+        shorter = HEIGHTS[size]
+        width, height = shorter * max(1.0, ratio), shorter * max(1.0, 1 / ratio)
+    else:
+        width, height = size * min(1.0, ratio), size * min(1.0, 1 / ratio)
     return even(width), even(height)
 
 
@@ -143,6 +202,10 @@ def scaled(picture: Picture, width: int, height: int) -> Picture:
     smaller = width * height < picture.shape[0] * picture.shape[1]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4
     return np.asarray(cv2.resize(picture, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def _mixed(old: Picture, new: Picture, share: float) -> Picture:
+    return np.asarray(cv2.addWeighted(new, share, old, 1 - share, 0), dtype=np.uint8)
 
 
 def _wall(size: tuple[int, int]) -> Picture:

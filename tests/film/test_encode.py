@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from merzmory.errors import ConfigError, StoppedError, StorageError
-from merzmory.film import beats, encode
+from merzmory.film import beats, codecs, encode
 from merzmory.provenance import read_mp4
 from merzmory.records import Progress
 
@@ -48,7 +48,7 @@ def test_every_frame_is_there_once_in_order(
         asked.append(index)
         return numbered(index)
 
-    encode.encode(tmp_path / "a.mp4", frame, frames=frames, fps=fps, audio=None, record={})
+    encode.encode(tmp_path / "a.mp4", frame, frames=frames, fps=fps, record={})
     film = decode(tmp_path / "a.mp4")
     assert [number_of(picture) for picture in film.frames] == list(range(frames))
     assert asked == list(range(frames))
@@ -57,26 +57,10 @@ def test_every_frame_is_there_once_in_order(
     assert "Audio" not in film.said
 
 
-@pytest.mark.parametrize("seconds", [0.7, 9.0])
-def test_sound_is_looped_or_cut_to_the_film_and_faded(
-    tmp_path: Path, decode: Decode, seconds: float
-) -> None:
-    music = tone(tmp_path / "tone.wav", seconds)
-    encode.encode(tmp_path / "a.mp4", numbered, frames=60, fps=20, audio=music, record={"seed": 3})
-    film = decode(tmp_path / "a.mp4")
-    assert len(film.frames) == 60
-    assert len(film.sound) / 44100 == pytest.approx(3.0, abs=0.05)
-    loud = np.sqrt((film.sound.reshape(-1) ** 2)[: 44100 * 6].reshape(-1, 8820).mean(axis=1))
-    assert loud[10:18].min() > 0.24  # 0.5 / sqrt(2), and 3 dB less from one channel to two
-    assert loud[0] < 0.1
-    assert loud[-1] < 0.1
-    assert read_mp4(tmp_path / "a.mp4") == {"seed": 3}
-
-
 def test_equal_input_gives_an_equal_file(tmp_path: Path) -> None:
     music = tone(tmp_path / "tone.wav", 2)
     for name in ("a.mp4", "b.mp4"):
-        encode.encode(tmp_path / name, numbered, frames=40, fps=20, audio=music, record={})
+        encode.encode(tmp_path / name, numbered, frames=40, fps=20, sound=music, record={})
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
@@ -87,7 +71,6 @@ def test_colours_survive(tmp_path: Path, decode: Decode) -> None:
         lambda _i: np.broadcast_to(colour, (64, 64, 3)).copy(),
         frames=3,
         fps=10,
-        audio=None,
         record={},
     )
     assert np.abs(decode(tmp_path / "a.mp4").frames[1, 32, 32].astype(int) - colour).max() <= 4
@@ -102,7 +85,6 @@ def test_progress_is_announced_and_nothing_is_printed(
         numbered,
         frames=50,
         fps=25,
-        audio=None,
         record={},
         announce=heard.append,
     )
@@ -119,7 +101,7 @@ def test_a_stop_leaves_no_film(tmp_path: Path) -> None:
         return numbered(index)
 
     with pytest.raises(StoppedError):
-        encode.encode(tmp_path / "a.mp4", frame, frames=50, fps=25, audio=None, record={})
+        encode.encode(tmp_path / "a.mp4", frame, frames=50, fps=25, record={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -130,18 +112,8 @@ def test_odd_sizes_are_refused(tmp_path: Path) -> None:
             lambda _i: np.zeros((64, 65, 3), np.uint8),
             frames=1,
             fps=1,
-            audio=None,
             record={},
         )
-
-
-@pytest.mark.parametrize("content", [None, b"not music", b""])
-def test_what_is_no_music_is_named(tmp_path: Path, content: bytes | None) -> None:
-    music = tmp_path / "song.mp3"
-    if content is not None:
-        music.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"song\.mp3 holds no sound .* film\.music=FILE"):
-        encode.encode(tmp_path / "a.mp4", numbered, frames=5, fps=5, audio=music, record={})
 
 
 def test_a_film_that_was_cut_off_is_not_called_whole(
@@ -154,23 +126,51 @@ def test_a_film_that_was_cut_off_is_not_called_whole(
 
     monkeypatch.setattr("moviepy.VideoClip.write_videofile", cut_off)
     with pytest.raises(StorageError, match="full") as caught:
-        encode.encode(tmp_path / "a.mp4", numbered, frames=5, fps=5, audio=None, record={})
+        encode.encode(tmp_path / "a.mp4", numbered, frames=5, fps=5, record={})
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
 
 
-def test_samples_are_cut_and_mixed(tmp_path: Path) -> None:
-    left_only = np.zeros((44100, 2), np.float32)
-    left_only[:, 0] = 0.5
-    beats.write_wav(tmp_path / "a.wav", left_only, 44100)
-    found = encode.samples(tmp_path / "a.wav", 22050, 0.5)
-    assert len(found) == 11025
-    assert np.abs(found[100:-100] - 0.25).max() < 0.12
+def test_stretches_are_joined_frame_by_frame(tmp_path: Path, decode: Decode) -> None:
+    places = [tmp_path / f"it's {n}.mp4" for n in range(3)]
+    for place, frames in zip(places, (range(7), range(7, 20), range(20, 24)), strict=True):
+        encode.write_stretch(place, numbered, frames, 24)
+    chapters = [(0.0, "One = 1; #\\ it's"), (0.25, "Zwei: Köln")]
+    encode.join(tmp_path / "a.mp4", places, chapters=chapters, seconds=1, record={"a": 1})
+    film = decode(tmp_path / "a.mp4")
+    assert [number_of(picture) for picture in film.frames] == list(range(24))
+    assert film.fps == 24
+    for _start, title in chapters:
+        assert f"title           : {title}" in film.said
+    assert read_mp4(tmp_path / "a.mp4") == {"a": 1}
+    assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", *(p.name for p in places)}
+
+
+@pytest.mark.parametrize("name", codecs.CODECS)
+def test_every_codec_keeps_the_frames(tmp_path: Path, decode: Decode, name: str) -> None:
+    codec = codecs.codec(name)
+    music = tone(tmp_path / "tone.wav", 0.5)
+    film = tmp_path / f"film{codec.suffix}"
+    encode.encode(film, numbered, frames=12, fps=24, sound=music, codec=codec, record={"seed": 3})
+    found = decode(film)
+    assert [number_of(picture) for picture in found.frames] == list(range(12))
+    assert f"Video: {name}" in found.said
+    assert "bt709" in found.said
+    assert len(found.sound) / 44100 == pytest.approx(0.5, abs=0.03)
+    assert read_mp4(film) == {"seed": 3}
+
+
+def test_a_codec_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"no codec 'vhs': choose one of h264, hevc"):
+        codecs.codec("vhs")
+    monkeypatch.setattr(codecs, "_encoders", lambda: frozenset({"libx264"}))
+    with pytest.raises(ConfigError, match=r"cannot write av1 \(it has no libsvtav1\): choose h264"):
+        codecs.codec("av1")
 
 
 def test_ffmpeg_is_the_bundled_program() -> None:
-    said = subprocess.run([encode.ffmpeg(), "-version"], capture_output=True, text=True, check=True)
+    said = subprocess.run([codecs.ffmpeg(), "-version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("ffmpeg version")
 
 

@@ -15,8 +15,10 @@ from PIL import Image
 
 from merzmory.errors import ArchiveError, ConfigError, SettingsDifferError
 from merzmory.film import beats, montage
-from merzmory.film.slides import WALL, Slides, eased, fit
-from merzmory.manifest import do, read_manifest
+from merzmory.film.reel import stretches
+from merzmory.film.scroll import Scroll
+from merzmory.film.slides import WALL, Look, Slides, eased, fit, frame_size, moved
+from merzmory.manifest import Work, do, read_manifest
 from merzmory.provenance import read_mp4
 
 Decode = Callable[[Path], Any]
@@ -89,7 +91,8 @@ def test_a_picture_grows_and_its_frame_stays(tmp_path: Path) -> None:
     slides = Slides([tmp_path / "disc.png"], [0, 100], 0, (200, 200))
     first, last = slides(0), slides(99)
     sizes = [float((frame[..., 0] > 128).sum()) ** 0.5 for frame in (first, last)]
-    assert sizes[1] / sizes[0] == pytest.approx(1.06, abs=0.01)
+    nearer, farther = max(sizes), min(sizes)  # which comes first, its own pixels say
+    assert nearer / farther == pytest.approx(1.06, abs=0.01)
     for frame in (first, last):
         assert np.array_equal(frame[:33], np.broadcast_to(WALL, (33, 200, 3)))
         assert frame[34, 100].tolist() == [40, 40, 40]
@@ -128,6 +131,125 @@ def test_shots_are_never_lost(count: int, seconds: float, fps: int, found: list[
     assert cuts[0] == 0
     assert lengths.min() >= max(1, int(seconds * fps / 3) - 1)
     assert abs(cuts[-1] - count * seconds * fps) <= seconds * fps / 3 + count
+
+
+@given(
+    st.integers(40, 4000), st.integers(40, 4000), st.floats(0.25, 4), st.floats(0, 0.5),
+    st.binary(min_size=32, max_size=32), st.floats(0, 1),
+)  # fmt: skip
+def test_the_window_never_leaves_the_picture(
+    width: int, height: int, ratio: float, motion: float, key: bytes, share: float
+) -> None:
+    x, y, across, down = moved(width, height, ratio, Look(motion), key, share)
+    assert x >= -1e-9
+    assert y >= -1e-9
+    assert x + across <= width + 1e-6
+    assert y + down <= height + 1e-6
+    assert across / down == pytest.approx(ratio)
+
+
+def test_a_picture_moves_alike_in_every_film(tmp_path: Path, colours: list[Path]) -> None:
+    noise = np.random.default_rng(4).integers(0, 255, (90, 160, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    (tmp_path / "copy.png").write_bytes((tmp_path / "noise.png").read_bytes())
+    one = Slides([tmp_path / "noise.png"], [0, 20], 0, (128, 72), look=Look(0.2))
+    late = Slides([*colours, tmp_path / "copy.png"], [0, 9, 18, 27, 36, 56], 0, (128, 72),
+                  look=Look(0.2))  # fmt: skip
+    for index in (0, 7, 19):
+        assert np.array_equal(one(index), late(36 + index))
+    assert not np.array_equal(one(0), one(19))
+    still = Slides([tmp_path / "noise.png"], [0, 20], 0, (128, 72), look=Look(0))
+    assert np.array_equal(still(0), still(19))
+
+
+def test_a_picture_fills_the_frame_where_that_is_asked(colours: list[Path]) -> None:
+    slides = Slides(colours[:1], [0, 10], 0, (128, 72), look=Look(fill=True))
+    assert (slides(5) == (200, 30, 30)).all()
+
+
+def test_a_wipe_moves_an_edge(colours: list[Path]) -> None:
+    slides = Slides(colours[:2], [0, 20, 40], 10, (64, 64), wipes=frozenset({1}))
+    half = slides(20)
+    assert half[32, 10].tolist() == [30, 160, 40]
+    assert half[32, 50].tolist() == [200, 30, 30]
+    assert middle(slides(14)) == [200, 30, 30]
+    assert middle(slides(26)) == [30, 160, 40]
+
+
+def test_captions_stand_below_and_fade_with_their_picture(colours: list[Path]) -> None:
+    plain = Slides(colours[:2], [0, 20, 40], 8, (320, 180))
+    told = Slides(colours[:2], [0, 20, 40], 8, (320, 180), captions=["May 2014 · Köln", ""])
+    differ = [(plain(i).astype(int) != told(i)).any(axis=2) for i in (10, 30)]
+    assert not differ[1].any()
+    rows, columns = np.nonzero(differ[0])
+    assert rows.min() > 180 * 0.75
+    assert columns.max() < 320 * 0.7
+    assert told(10)[differ[0]].max() > 200  # letters
+    change = [np.abs(plain(i).astype(int) - told(i)).max() for i in (10, 20)]
+    assert change[1] == pytest.approx(change[0] / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "expected"),
+    [
+        (720, 1.0, (720, 720)),
+        (720, 1.5, (720, 480)),
+        ("1080p", 16 / 9, (1920, 1080)),
+        ("1080p", 9 / 16, (1080, 1920)),
+        ("4k", 16 / 9, (3840, 2160)),
+        ("720p", 1.0, (720, 720)),
+        ((101, 77), 3.0, (102, 78)),
+    ],
+)
+def test_frame_size(size: Any, ratio: float, expected: tuple[int, int]) -> None:
+    assert frame_size(size, ratio) == expected
+
+
+def test_a_sheet_is_scrolled_from_end_to_end() -> None:
+    rows = np.repeat(np.arange(0, 250, 5, dtype=np.uint8), 8)  # 400 rows
+    sheet = np.broadcast_to(rows[:, None, None], (400, 100, 3)).copy()
+    scroll = Scroll(sheet, 50, (100, 60))
+    assert scroll(0)[0, 0, 0] == 0
+    assert scroll(49)[-1, 0, 0] == 245
+    tops = [int(scroll(i)[0, 0, 0]) for i in range(50)]
+    assert tops == sorted(tops)
+    wide = Scroll(sheet.transpose(1, 0, 2).copy(), 50, (60, 100))
+    assert wide(49)[0, -1, 0] == 245
+
+
+@given(st.integers(1, 500), st.integers(1, 60))
+def test_stretches_are_whole_and_none_is_short(count: int, together: int) -> None:
+    found = stretches(count, together)
+    assert [n for span in found for n in span] == list(range(count))
+    assert min(len(span) for span in found) >= min(count, together / 2)
+
+
+def test_a_film_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def film(folder: Path, dies_at: int = -1) -> Work:
+        def frame(index: int) -> NDArray[np.uint8]:
+            asked.append(index)
+            if index == dies_at:
+                raise KeyboardInterrupt
+            return np.full((64, 64, 3), index % 250, np.uint8)
+
+        return montage.walk_film(
+            frames=60, frame=frame, folder=folder, fps=2, size=64, music=None, settings={}
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        do(film(tmp_path / "stopped", dies_at=35))
+    assert asked == list(range(36))
+    asked.clear()
+    do(film(tmp_path / "stopped"))
+    assert asked == list(range(20, 60))
+    do(film(tmp_path / "whole"))
+    films = [(tmp_path / name / "film.mp4").read_bytes() for name in ("stopped", "whole")]
+    assert films[0] == films[1]
+    assert {p.name for p in (tmp_path / "stopped").iterdir()} == {
+        "film.mp4", "poster.jpg", "settings.json", "manifest.jsonl",
+    }  # fmt: skip
 
 
 def test_walk_is_enlarged_in_order(tmp_path: Path, decode: Decode) -> None:
