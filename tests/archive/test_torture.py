@@ -23,8 +23,9 @@ from merzmory.archive.assets import READ, Location, Row
 from merzmory.archive.ingest import catalogue_of
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.manifest import do
+from tests.archive.crafted import photo, saved
 from tests.archive.test_culling import KNOBS
-from tests.archive.torture import Kind, build, kinds, photo, saved
+from tests.archive.torture import Kind, build, kinds
 from tests.cameras import dng
 
 if sys.platform == "win32":

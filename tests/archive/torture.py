@@ -6,21 +6,41 @@ writes them all.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import sys
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from PIL import Image, ImageCms, ImageFilter
 
 from merzmory import decode, raw
+from tests.archive.crafted import (
+    blurred,
+    cut,
+    flat,
+    flat_of,
+    floating,
+    frames,
+    grey16,
+    huge_jpeg,
+    jpeg,
+    lab,
+    lab_profile,
+    looping_exif,
+    photo,
+    png,
+    profiled,
+    rgb16,
+    rotten,
+    saved,
+    seeing_through,
+    srgb,
+    tagged_by,
+    text_bomb,
+    tiff_header,
+    turned,
+)
 from tests.cameras import dng
 
 KEPT, DUPLICATE, REJECTED, SKIPPED, ERROR = "kept", "duplicate", "rejected", "skipped", "error"
@@ -35,134 +55,6 @@ class Kind:
     make: Callable[[], bytes]
     verdict: str
     words: str = ""
-
-
-def photo(seed: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
-    """A picture unlike the others: smooth shapes under fine noise."""
-    dice = np.random.default_rng(seed)
-    coarse = Image.fromarray(dice.integers(0, 256, (6, 8, 3), np.uint8))
-    smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.int16)
-    fine = dice.integers(-20, 21, smooth.shape)
-    return Image.fromarray(np.clip(smooth + fine, 0, 255).astype(np.uint8))
-
-
-def saved(picture: Image.Image, form: str = "JPEG", **knobs: Any) -> bytes:
-    """The picture's file."""
-    out = io.BytesIO()
-    picture.save(out, form, **knobs)
-    return out.getvalue()
-
-
-def _jpeg(seed: int, **knobs: Any) -> bytes:
-    return saved(photo(seed, (384, 256)), quality=90, **knobs)
-
-
-def _cut(data: bytes, share: float) -> bytes:
-    return data[: int(len(data) * share)]
-
-
-def _rotten(data: bytes, seed: int, count: int = 30) -> bytes:
-    dice, rotten = np.random.default_rng(seed), bytearray(data)
-    for place in dice.integers(len(data) // 4, len(data), count):
-        rotten[place] ^= 1 << int(dice.integers(8))
-    return bytes(rotten)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    body = name + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-
-def _png(width: int, height: int, *chunks: bytes) -> bytes:
-    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    body = b"".join(chunks) or _chunk(b"IDAT", zlib.compress(b""))
-    return b"\x89PNG\r\n\x1a\n" + head + body + _chunk(b"IEND", b"")
-
-
-def _huge_jpeg() -> bytes:
-    data = _jpeg(1)
-    at = data.index(b"\xff\xc0") + 5
-    return data[:at] + struct.pack(">HH", 65_500, 65_500) + data[at + 4 :]
-
-
-def _text_bomb(seed: int) -> bytes:
-    whole = saved(photo(seed), "PNG")
-    bomb = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(60_000_000)))
-    return whole[:33] + bomb + whole[33:]
-
-
-def _exif(tags: dict[int, Any]) -> bytes:
-    exif = Image.Exif()
-    exif.update(tags)
-    return exif.tobytes()
-
-
-def _looping_exif() -> bytes:
-    """An IFD whose next IFD, and whose EXIF, is itself."""
-    entry = struct.pack("<HHII", 0x8769, 4, 1, 8)
-    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 8)
-
-
-def _tiff_header(width: int, height: int) -> bytes:
-    tags = ((256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1),
-            (278, height), (279, width))  # fmt: skip
-    lines = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + lines + bytes(4)
-
-
-def _grey16(seed: int, form: str, order: str = "<") -> bytes:
-    grey = np.asarray(photo(seed).convert("L")).astype(f"{order}u2") * 257
-    return saved(
-        Image.frombytes("I;16" if order == "<" else "I;16B", (96, 64), grey.tobytes()), form
-    )
-
-
-def _rgb16(seed: int) -> bytes:
-    """A PNG of 16 bits a channel, which Pillow does not write."""
-    wide = np.asarray(photo(seed)).astype(">u2") * 257
-    lines = b"".join(b"\0" + row.tobytes() for row in wide)
-    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 96, 64, 16, 2, 0, 0, 0))
-    data = _chunk(b"IDAT", zlib.compress(lines))
-    return b"\x89PNG\r\n\x1a\n" + head + data + _chunk(b"IEND", b"")
-
-
-def _turned(seed: int, turn: int) -> bytes:
-    return _jpeg(seed, exif=_exif({0x0112: turn, 0x010F: "Camera"}))
-
-
-def _frames(form: str, seed: int, **knobs: Any) -> bytes:
-    rest = [photo(seed + 1), photo(seed + 2)]
-    return saved(photo(seed), form, save_all=True, append_images=rest, **knobs)
-
-
-def _profile(seed: int, profile: bytes) -> bytes:
-    return _jpeg(seed, icc_profile=profile)
-
-
-def _lab_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-
-
-def _float(seed: int, *, nan: bool = False) -> bytes:
-    grey = np.asarray(photo(seed).convert("L"), np.float32) / 255
-    if nan:
-        grey = grey.copy()
-        grey[:4] = np.nan
-    return saved(Image.fromarray(grey), "TIFF")
-
-
-def _seeing_through(seed: int, alpha: int) -> bytes:
-    picture = photo(seed).convert("RGBA")
-    picture.putalpha(alpha)
-    return saved(picture, "PNG")
-
-
-def _flat(level: int) -> bytes:
-    return saved(Image.new("RGB", (96, 64), (level,) * 3), "PNG")
-
-
-def _blurred(seed: int) -> bytes:
-    return saved(photo(seed, (384, 256)).filter(ImageFilter.GaussianBlur(12)), quality=95)
 
 
 _CODECS = {"WEBP": "webp", "AVIF": "avif", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "PPM": "ppm"}
@@ -214,15 +106,15 @@ def kinds() -> Iterator[Kind]:
     yield from _modes()
     yield from _tags()
     yield from _named()
-    yield Kind("black.png", lambda: _flat(0), REJECTED, "100% of it is black")
-    yield Kind("white.png", lambda: _flat(255), REJECTED, "100% of it is white")
-    yield Kind("blurred.jpg", lambda: _blurred(500), REJECTED, "blurred")
-    yield Kind("IMG_9001.JPG", lambda: _jpeg(501), KEPT)
-    yield Kind("IMG_9002.JPG", lambda: _jpeg(502), SKIPPED, "IMG_E9002.JPG is read in its place")
-    yield Kind("IMG_E9002.JPG", lambda: _jpeg(503), KEPT)
-    yield Kind("DSC_9003.JPG", lambda: _jpeg(504), KEPT)
+    yield Kind("black.png", lambda: flat(0), REJECTED, "100% of it is black")
+    yield Kind("white.png", lambda: flat(255), REJECTED, "100% of it is white")
+    yield Kind("blurred.jpg", lambda: blurred(500), REJECTED, "blurred")
+    yield Kind("IMG_9001.JPG", lambda: jpeg(501), KEPT)
+    yield Kind("IMG_9002.JPG", lambda: jpeg(502), SKIPPED, "IMG_E9002.JPG is read in its place")
+    yield Kind("IMG_E9002.JPG", lambda: jpeg(503), KEPT)
+    yield Kind("DSC_9003.JPG", lambda: jpeg(504), KEPT)
     yield Kind("DSC_9003.NEF", lambda: b"MM\0*" + bytes(99), SKIPPED, "RAW of DSC_9003.JPG")
-    yield Kind("motion.MP.jpg", lambda: _jpeg(505) + b"\0\0\0\x18ftypmp42" + bytes(999), KEPT)
+    yield Kind("motion.MP.jpg", lambda: jpeg(505) + b"\0\0\0\x18ftypmp42" + bytes(999), KEPT)
     there = raw.reads_raw()
     yield Kind("camera.dng", dng, KEPT if there else SKIPPED)
     yield Kind(
@@ -231,11 +123,11 @@ def kinds() -> Iterator[Kind]:
         ERROR if there else SKIPPED,
         "RAW",
     )
-    yield Kind("worn-out.dng", lambda: _cut(dng(), 0.6), ERROR if there else SKIPPED)
+    yield Kind("worn-out.dng", lambda: cut(dng(), 0.6), ERROR if there else SKIPPED)
     if decode.reads_heic():
         yield Kind("phone.heic", lambda: saved(photo(510), "HEIF", quality=90), KEPT)
-        yield Kind("torn.heic", lambda: _cut(saved(photo(511), "HEIF"), 0.5), ERROR, ".")
-        yield Kind("rotten.heic", lambda: _rotten(saved(photo(512), "HEIF"), 1), ANY)
+        yield Kind("torn.heic", lambda: cut(saved(photo(511), "HEIF"), 0.5), ERROR, ".")
+        yield Kind("rotten.heic", lambda: rotten(saved(photo(512), "HEIF"), 1), ANY)
         yield Kind("heic.jpg", lambda: saved(photo(513), "HEIF", quality=90), KEPT)
 
 
@@ -243,31 +135,33 @@ def _damaged() -> Iterator[Kind]:
     for number, share in enumerate((0.2, 0.5, 0.75, 0.9)):
         yield Kind(
             f"cut-{share:.0%}.jpg",
-            lambda n=number, s=share: _cut(_jpeg(10 + n), s),
+            lambda n=number, s=share: cut(jpeg(10 + n), s),
             REJECTED, "rows are lost, as the file is cut off",
         )  # fmt: skip
-    yield Kind("cut-1%.jpg", lambda: _cut(_jpeg(15), 0.01), ERROR, "cut off|damaged|holds none")
-    yield Kind("no-end.jpg", lambda: _jpeg(16)[:-2], KEPT, "but only 0.4% of its rows are lost")
-    yield Kind("zero-tail.jpg", lambda: _cut(_jpeg(17), 0.6) + bytes(9999), REJECTED, "rows are lost")
-    yield Kind("ff-tail.jpg", lambda: _cut(_jpeg(18), 0.6) + b"\xff" * 9999, REJECTED, "rows are lost")
-    yield Kind("cut-progressive.jpg", lambda: _cut(_jpeg(19, progressive=True), 0.5), ANY)
-    yield Kind("rotten.jpg", lambda: _rotten(_jpeg(20), 1), ANY)
-    yield Kind("trailer.jpg", lambda: _jpeg(21) + b"SEFT trailer" * 30, KEPT)
-    yield Kind("leader.jpg", lambda: b"\0\1\2\3" * 5 + _jpeg(22), ERROR, "holds none")
-    yield Kind("two.jpg", lambda: _jpeg(23) + _jpeg(24), KEPT)
-    yield Kind("no-tables.jpg", lambda: _jpeg(25).replace(b"\xff\xdb", b"\xff\xe9"), ERROR, ".")
+    yield Kind("cut-1%.jpg", lambda: cut(jpeg(15), 0.01), ERROR, "cut off|damaged|holds none")
+    yield Kind("no-end.jpg", lambda: jpeg(16)[:-2], KEPT, "but only 0.4% of its rows are lost")
+    yield Kind("zero-tail.jpg", lambda: cut(jpeg(17), 0.6) + bytes(9999), REJECTED, "rows are lost")
+    yield Kind(
+        "ff-tail.jpg", lambda: cut(jpeg(18), 0.6) + b"\xff" * 9999, REJECTED, "rows are lost"
+    )
+    yield Kind("cut-progressive.jpg", lambda: cut(jpeg(19, progressive=True), 0.5), ANY)
+    yield Kind("rotten.jpg", lambda: rotten(jpeg(20), 1), ANY)
+    yield Kind("trailer.jpg", lambda: jpeg(21) + b"SEFT trailer" * 30, KEPT)
+    yield Kind("leader.jpg", lambda: b"\0\1\2\3" * 5 + jpeg(22), ERROR, "holds none")
+    yield Kind("two.jpg", lambda: jpeg(23) + jpeg(24), KEPT)
+    yield Kind("no-tables.jpg", lambda: jpeg(25).replace(b"\xff\xdb", b"\xff\xe9"), ERROR, ".")
     whole = {
         form: lambda n=n, f=form: saved(photo(30 + n, (384, 256)), f)
         for n, form in enumerate(_CODECS)
     }
     for form, make in whole.items():
         suffix = _CODECS[form]
-        yield Kind(f"cut.{suffix}", lambda m=make: _cut(m(), 0.5), ERROR, ".")
-        yield Kind(f"rotten.{suffix}", lambda m=make: _rotten(m(), 2), ANY)
-    yield Kind("cut.png", lambda: _cut(saved(photo(40), "PNG"), 0.5), ERROR, "cut off|damaged")
-    yield Kind("crc.png", lambda: _rotten(saved(photo(41), "PNG"), 3, 1), ANY)
+        yield Kind(f"cut.{suffix}", lambda m=make: cut(m(), 0.5), ERROR, ".")
+        yield Kind(f"rotten.{suffix}", lambda m=make: rotten(m(), 2), ANY)
+    yield Kind("cut.png", lambda: cut(saved(photo(40), "PNG"), 0.5), ERROR, "cut off|damaged")
+    yield Kind("crc.png", lambda: rotten(saved(photo(41), "PNG"), 3, 1), ANY)
     yield Kind("end.png", lambda: saved(photo(42), "PNG")[:-12], ANY)
-    yield Kind("no-data.png", lambda: _png(64, 64), ERROR, "cut off|damaged")
+    yield Kind("no-data.png", lambda: png(64, 64), ERROR, "cut off|damaged")
 
 
 def _misnamed() -> Iterator[Kind]:
@@ -281,14 +175,14 @@ def _misnamed() -> Iterator[Kind]:
 
 
 def _bombs() -> Iterator[Kind]:
-    yield Kind("bomb.png", lambda: _png(50_000, 50_000), ERROR, "megapixels")
-    yield Kind("bomb-wide.png", lambda: _png(2**31 - 1, 9), ERROR, "pixels|damaged|holds none")
-    yield Kind("bomb.jpg", _huge_jpeg, ERROR, "megapixels")
-    yield Kind("bomb-text.png", lambda: _text_bomb(70), ANY)
+    yield Kind("bomb.png", lambda: png(50_000, 50_000), ERROR, "megapixels")
+    yield Kind("bomb-wide.png", lambda: png(2**31 - 1, 9), ERROR, "pixels|damaged|holds none")
+    yield Kind("bomb.jpg", huge_jpeg, ERROR, "megapixels")
+    yield Kind("bomb-text.png", lambda: text_bomb(70), ANY)
     yield Kind(
         "bomb.gif", lambda: b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(9), ERROR, "."
     )
-    yield Kind("bomb.tif", lambda: _tiff_header(60_000, 60_000), ERROR, "megapixels")
+    yield Kind("bomb.tif", lambda: tiff_header(60_000, 60_000), ERROR, "megapixels")
     yield Kind("bomb.ppm", lambda: b"P6 60000 60000 255\n" + bytes(99), ERROR, "megapixels")
     yield Kind(
         "bomb.bmp",
@@ -300,8 +194,8 @@ def _bombs() -> Iterator[Kind]:
         ERROR,
         "megapixels",
     )
-    yield Kind("dot.png", lambda: _flat_of(1, 1), REJECTED, "1 x 1 pixels")
-    yield Kind("line.png", lambda: _flat_of(1, 5000), REJECTED, "1 x 5000 pixels")
+    yield Kind("dot.png", lambda: flat_of(1, 1), REJECTED, "1 x 1 pixels")
+    yield Kind("line.png", lambda: flat_of(1, 5000), REJECTED, "1 x 5000 pixels")
     yield Kind("panorama.jpg", lambda: saved(photo(71, (4000, 200))), KEPT)
     yield Kind(
         "negative.bmp",
@@ -311,77 +205,60 @@ def _bombs() -> Iterator[Kind]:
     )
 
 
-def _flat_of(width: int, height: int) -> bytes:
-    return saved(Image.new("RGB", (width, height), "teal"), "PNG")
-
-
 def _modes() -> Iterator[Kind]:
     makes: dict[str, Callable[[], bytes]] = {
         "cmyk.jpg": lambda: saved(photo(100).convert("CMYK")),
         "cmyk.tif": lambda: saved(photo(101).convert("CMYK"), "TIFF"),
         "grey.jpg": lambda: saved(photo(102).convert("L")),
-        "grey16.png": lambda: _grey16(103, "PNG"),
-        "grey16.tif": lambda: _grey16(104, "TIFF"),
-        "grey16-big.tif": lambda: _grey16(105, "TIFF", ">"),
-        "rgb16.png": lambda: _rgb16(106),
+        "grey16.png": lambda: grey16(103, "PNG"),
+        "grey16.tif": lambda: grey16(104, "TIFF"),
+        "grey16-big.tif": lambda: grey16(105, "TIFF", ">"),
+        "rgb16.png": lambda: rgb16(106),
         "palette.png": lambda: saved(photo(107).quantize(200), "PNG"),
         "palette-clear.png": lambda: saved(photo(108).quantize(200), "PNG", transparency=3),
         "grey-alpha.png": lambda: saved(photo(109).convert("LA"), "PNG"),
-        "alpha.png": lambda: _seeing_through(110, 255),
+        "alpha.png": lambda: seeing_through(110, 255),
         "alpha.webp": lambda: saved(photo(111).convert("RGBA"), "WEBP"),
-        "float.tif": lambda: _float(112),
-        "float-nan.tif": lambda: _float(113, nan=True),
+        "float.tif": lambda: floating(112),
+        "float-nan.tif": lambda: floating(113, nan=True),
         "int32.tif": lambda: saved(photo(114).convert("L").convert("I"), "TIFF"),
-        "lab.tif": lambda: saved(_lab(115), "TIFF"),
+        "lab.tif": lambda: saved(lab(115), "TIFF"),
         "lzw.tif": lambda: saved(photo(117), "TIFF", compression="tiff_lzw"),
         "jpeg.tif": lambda: saved(photo(118, (384, 256)), "TIFF", compression="jpeg", quality=90),
-        "progressive.jpg": lambda: _jpeg(119, progressive=True),
-        "pages.tif": lambda: _frames("TIFF", 120),
-        "turning.gif": lambda: _frames("GIF", 123),
-        "turning.webp": lambda: _frames("WEBP", 126),
-        "turning.png": lambda: _frames("PNG", 129),
-        "stereo.mpo": lambda: _frames("MPO", 132),
-        "profile-junk.jpg": lambda: _profile(135, b"no profile at all"),
-        "profile-cut.jpg": lambda: _profile(136, _cut(_srgb(), 0.5)),
-        "profile-lab.jpg": lambda: _profile(137, _lab_profile()),
-        "profile.jpg": lambda: _profile(138, _srgb()),
+        "progressive.jpg": lambda: jpeg(119, progressive=True),
+        "pages.tif": lambda: frames("TIFF", 120),
+        "turning.gif": lambda: frames("GIF", 123),
+        "turning.webp": lambda: frames("WEBP", 126),
+        "turning.png": lambda: frames("PNG", 129),
+        "stereo.mpo": lambda: frames("MPO", 132),
+        "profile-junk.jpg": lambda: profiled(135, b"no profile at all"),
+        "profile-cut.jpg": lambda: profiled(136, cut(srgb(), 0.5)),
+        "profile-lab.jpg": lambda: profiled(137, lab_profile()),
+        "profile.jpg": lambda: profiled(138, srgb()),
     }  # fmt: skip
     for name, make in makes.items():
         yield Kind(name, make, KEPT)
     yield Kind("bilevel.png", lambda: saved(photo(139).convert("1"), "PNG"), ANY)
-    yield Kind("clear.png", lambda: _seeing_through(140, 0), REJECTED, "white")
-
-
-def _lab(seed: int) -> Image.Image:
-    to_lab = ImageCms.buildTransform(
-        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
-    )
-    found = ImageCms.applyTransform(photo(seed), to_lab)
-    assert found is not None
-    return found
-
-
-def _srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    yield Kind("clear.png", lambda: seeing_through(140, 0), REJECTED, "white")
 
 
 def _tags() -> Iterator[Kind]:
     for turn in range(10):
-        yield Kind(f"turn-{turn}.jpg", lambda t=turn: _turned(200 + t, t), KEPT)
+        yield Kind(f"turn-{turn}.jpg", lambda t=turn: turned(200 + t, t), KEPT)
     camera = {0x010F: "Camera"}
     tagged: dict[str, bytes] = {
         "exif-junk": b"Exif\0\0" + bytes(range(200)),
-        "exif-loop": _looping_exif(),
-        "exif-long": _exif({**camera, 0x9286: "x" * 60_000}),
-        "date-zero": _exif({**camera, 0x0132: "0000:00:00 00:00:00"}),
-        "date-future": _exif({**camera, 0x0132: "2199:01:01 00:00:00"}),
-        "date-junk": _exif({**camera, 0x0132: "yesterday"}),
-        "date-nul": _exif({**camera, 0x0132: "\0" * 19}),
-        "gps-beyond": _exif({**camera, 0x8825: {1: "N", 2: (91.0, 0.0, 0.0), 3: "E", 4: (1.0, 0.0, 0.0)}}),
-        "gps-junk": _exif({**camera, 0x8825: {1: "Q", 2: (1.0, 2.0, 3.0), 3: "Z"}}),
+        "exif-loop": looping_exif(),
+        "exif-long": tagged_by({**camera, 0x9286: "x" * 60_000}),
+        "date-zero": tagged_by({**camera, 0x0132: "0000:00:00 00:00:00"}),
+        "date-future": tagged_by({**camera, 0x0132: "2199:01:01 00:00:00"}),
+        "date-junk": tagged_by({**camera, 0x0132: "yesterday"}),
+        "date-nul": tagged_by({**camera, 0x0132: "\0" * 19}),
+        "gps-beyond": tagged_by({**camera, 0x8825: {1: "N", 2: (91.0, 0.0, 0.0), 3: "E", 4: (1.0, 0.0, 0.0)}}),
+        "gps-junk": tagged_by({**camera, 0x8825: {1: "Q", 2: (1.0, 2.0, 3.0), 3: "Z"}}),
     }  # fmt: skip
     for number, (name, exif) in enumerate(tagged.items()):
-        yield Kind(f"{name}.jpg", lambda n=number, e=exif: _jpeg(220 + n, exif=e), KEPT)
+        yield Kind(f"{name}.jpg", lambda n=number, e=exif: jpeg(220 + n, exif=e), KEPT)
 
 
 def _named() -> Iterator[Kind]:
@@ -392,7 +269,7 @@ def _named() -> Iterator[Kind]:
         "a!b.jpg", "*.jpg", "\\.jpg", os.fsdecode(b"caf\xe9.jpg"),
     ]  # fmt: skip
     for number, name in enumerate(names):
-        yield Kind(name, lambda n=number: _jpeg(300 + n), KEPT)
+        yield Kind(name, lambda n=number: jpeg(300 + n), KEPT)
 
 
 def build(folder: Path) -> dict[str, Kind]:
@@ -402,6 +279,8 @@ def build(folder: Path) -> dict[str, Kind]:
     """
     made = {}
     for kind in kinds():
+        if (folder / kind.name).exists():  # under a name that is the same here
+            continue
         try:
             (folder / kind.name).write_bytes(kind.make())
         except OSError:
@@ -410,7 +289,7 @@ def build(folder: Path) -> dict[str, Kind]:
     (folder / "directory.jpg").mkdir()
     deep = folder.joinpath(*["deep"] * 60)
     deep.mkdir(parents=True)
-    (deep / "far.jpg").write_bytes(_jpeg(400))
+    (deep / "far.jpg").write_bytes(jpeg(400))
     made["far.jpg"] = Kind("far.jpg", bytes, KEPT)
     (folder / "dangling.jpg").symlink_to(folder / "nowhere.jpg")
     (folder / "linked.jpg").symlink_to(folder / "IMG_9001.JPG")
