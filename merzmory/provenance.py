@@ -1,8 +1,9 @@
 """How a file says that it is made by AI, and from what.
 
 Pictures and films carry two things: the IPTC digital source type in XMP, which agencies and
-search engines read, and a JSON record of our own (seed, psi, step, ...) that `read_png` and
-`read_mp4` give back. Neither holds a path or a place: callers put only what may be published.
+search engines read, and a JSON record of our own (seed, psi, step, ...) that `read` gives back.
+Neither holds a path or a place: callers put only what may be published. What is made from another
+picture takes its record along (`inherited`).
 
 PNG: iTXt `XML:com.adobe.xmp` (XMP specification part 3) and iTXt `merzmory`.
 MP4: one top-level `uuid` box behind the film (ISO/IEC 14496-12; XMP part 3), so that the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,12 @@ _PACKET = """\
 </x:xmpmeta>
 <?xpacket end="w"?>"""
 _RECORD = re.compile(r"<merzmory:record>(.*?)</merzmory:record>", re.DOTALL)
+_SOURCE = re.compile(r"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,60})")
+_PNG = b"\x89PNG\r\n\x1a\n"
+# what foreign files are read of: a record of ours is some kilobytes
+_LONGEST = 1 << 19  # bytes of a text
+_CHUNKS = 100_000  # of a PNG
+_BOXES = 10_000  # of a film
 
 
 def xmp(record: Mapping[str, Any]) -> bytes:
@@ -75,19 +83,64 @@ def save_png(image: Image.Image, path: Path, record: Mapping[str, Any]) -> None:
         image.save(path, format="PNG", pnginfo=info, dpi=image.info.get("dpi"))
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The record inside a PNG, JPEG, WebP, MP4 or MOV of ours; {} for any other such file.
+
+    Pixels and films are not decoded, and no more than a few hundred kilobytes are read, whatever
+    the file says of its length.
+
+    Raises:
+        FormatError: it is none of these, is cut off, or its record is damaged.
+    """
+    return told(path)[0]
+
+
+def told(path: Path) -> tuple[dict[str, Any], str]:
+    """(record, digital source type) of a file; {} and "" where it does not tell.
+
+    The source type is the last word of IPTC's address, such as trainedAlgorithmicMedia.
+
+    Raises:
+        FormatError: as `read`.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    if head[:8] == _PNG:
+        texts = _png_texts(path)
+        packet = texts.get(_PNG_XMP, "")
+        record = texts.get(_PNG_RECORD, "")
+        found = _parse(record, str(path)) if record else read_xmp(packet.encode())
+    elif head[4:8] == b"ftyp":
+        packet = _mp4_packet(path).decode("utf-8", "replace")
+        found = read_xmp(packet.encode())
+    elif head[:3] == b"\xff\xd8\xff" or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        packet = _embedded(path).decode("utf-8", "replace")
+        found = read_xmp(packet.encode())
+    else:
+        raise FormatError(f"{path} is no PNG, JPEG, WebP, MP4 or MOV: choose another file.")
+    source = _SOURCE.search(packet)
+    return found, source.group(1) if source else ""
+
+
+def inherited(path: Path) -> dict[str, Any]:
+    """What a picture says that another is made from; {} where it says nothing that can be read."""
+    try:
+        return read(path)
+    except FormatError:
+        return {}
+
+
 def read_png(path: Path) -> dict[str, Any]:
     """The record inside a PNG of ours; {} for any other PNG.
 
     Raises:
         FormatError: the file is no PNG, or its record is damaged.
     """
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            image.load()  # iTXt may stand behind the pixels
-            text = image.info.get(_PNG_RECORD)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise FormatError(f"{path} is not a PNG that can be read: choose another file.") from error
-    return _parse(str(text), str(path)) if text else {}
+    text = _png_texts(path).get(_PNG_RECORD, "")
+    return _parse(text, str(path)) if text else {}
 
 
 def stamp_mp4(path: Path, record: Mapping[str, Any]) -> None:
@@ -115,12 +168,7 @@ def read_mp4(path: Path) -> dict[str, Any]:
     Raises:
         FormatError: `path` is no MP4, or its record is damaged.
     """
-    for kind, start, size in mp4_boxes(path):
-        if kind == "uuid" and _is_xmp(path, start):
-            with path.open("rb") as film:
-                film.seek(start + 24)
-                return read_xmp(film.read(size - 24))
-    return {}
+    return read_xmp(_mp4_packet(path))
 
 
 def mp4_boxes(path: Path) -> Iterator[tuple[str, int, int]]:
@@ -130,7 +178,7 @@ def mp4_boxes(path: Path) -> Iterator[tuple[str, int, int]]:
         FormatError: the file is no MP4, or is cut off.
     """
     length = path.stat().st_size
-    start = 0
+    start = count = 0
     with path.open("rb") as film:
         while start < length:
             film.seek(start)
@@ -140,7 +188,9 @@ def mp4_boxes(path: Path) -> Iterator[tuple[str, int, int]]:
                 size = int.from_bytes(head[8:16], "big")
             elif size == 0:  # to the end of the file
                 size = length - start
-            if size < 8 or start + size > length or (start == 0 and head[4:8] != b"ftyp"):
+            count += 1
+            wrong = size < 8 or start + size > length or count > _BOXES
+            if wrong or (start == 0 and head[4:8] != b"ftyp"):
                 raise FormatError(f"{path} is not a whole MP4: make it again.")
             yield head[4:8].decode("latin-1"), start, size
             start += size
@@ -152,6 +202,65 @@ def _is_xmp(path: Path, start: int) -> bool:
         return film.read(16) == _XMP_BOX
 
 
+def _mp4_packet(path: Path) -> bytes:
+    for kind, start, size in mp4_boxes(path):
+        if kind == "uuid" and size <= _LONGEST and _is_xmp(path, start):
+            with path.open("rb") as film:
+                film.seek(start + 24)
+                return film.read(size - 24)
+    return b""
+
+
+def _png_texts(path: Path) -> dict[str, str]:
+    """The iTXt texts of a PNG that are ours to read, by keyword; pixels are stepped over."""
+    found: dict[str, str] = {}
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            if file.read(8) != _PNG:
+                raise FormatError(f"{path} is not a PNG that can be read: choose another file.")
+            for _ in range(_CHUNKS):
+                head = file.read(8)
+                if len(head) < 8 or head[4:] == b"IEND":
+                    break
+                size, behind = int.from_bytes(head[:4], "big"), file.tell()
+                if behind + size + 4 > length:
+                    raise FormatError(f"{path} is cut off: look for a whole copy.")
+                if head[4:] == b"iTXt" and size <= _LONGEST:
+                    keyword, text = _itxt(file.read(size))
+                    if keyword in (_PNG_XMP, _PNG_RECORD):
+                        found.setdefault(keyword, text)
+                file.seek(behind + size + 4)
+    except OSError as error:
+        raise FormatError(f"{path} is not a PNG that can be read: choose another file.") from error
+    return found
+
+
+def _itxt(data: bytes) -> tuple[str, str]:
+    """Keyword and text of an iTXt chunk (PNG 11.3.3.4); a text that swells too far is left out."""
+    keyword, _, rest = data.partition(b"\0")
+    text = rest[2:].split(b"\0", 2)[-1]
+    if rest[:1] == b"\1":
+        try:
+            inflate = zlib.decompressobj()
+            text = inflate.decompress(text, _LONGEST)
+        except zlib.error:
+            return "", ""
+        if inflate.unconsumed_tail:
+            return "", ""
+    return keyword.decode("latin-1"), text.decode("utf-8", "replace")
+
+
+def _embedded(path: Path) -> bytes:
+    """The XMP packet of a JPEG or WebP; b"" where there is none, or a huge one."""
+    try:
+        with Image.open(path, formats=("JPEG", "WEBP")) as image:
+            packet = image.info.get("xmp", b"")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise FormatError(f"{path} cannot be read as a picture: choose another file.") from error
+    return packet if isinstance(packet, bytes) and len(packet) <= _LONGEST else b""
+
+
 def _json(record: Mapping[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, ensure_ascii=False)
 
@@ -159,6 +268,6 @@ def _json(record: Mapping[str, Any]) -> str:
 def _parse(text: str, name: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{name} holds a damaged record: make the file again.") from error
     return dict(found) if isinstance(found, dict) else {}
