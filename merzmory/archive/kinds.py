@@ -124,14 +124,14 @@ def saturation(colour: Colour) -> float:
     """How far the colours spread about one tone, 0 .. 1, so that sepia counts as black and white.
 
     Of the opponent colours R - G and (R + G) / 2 - B (Hasler and Suesstrunk, 2003) the part is left
-    out that follows from lightness and its square.
+    out that follows from lightness, its square and its cube.
     """
     scale = min(1.0, _TONED / max(colour.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in colour.shape[:2])
     small = cv2.resize(colour, (width, height), interpolation=cv2.INTER_AREA)
     red, green, blue = np.asarray(small, np.float32).reshape(-1, 3).T
     light = (red + green + blue) / 765
-    basis = np.stack([np.ones_like(light), light, light**2], axis=1)
+    basis = np.stack([np.ones_like(light), light, light**2, light**3], axis=1)
     opponent = np.stack([red - green, (red + green) / 2 - blue], axis=1)
     toned = basis @ np.linalg.lstsq(basis, opponent, rcond=None)[0]
     spread = float(np.sqrt(np.mean((opponent - toned) ** 2, axis=0).sum()))
