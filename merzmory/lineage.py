@@ -27,12 +27,15 @@ from merzmory.gallery import decisions
 from merzmory.gan import checkpoint, run, score
 from merzmory.gan.data import label_names
 from merzmory.gan.training import MACHINE_KEYS
+from merzmory.latent import favourites
+from merzmory.latent import walk as walks
 from merzmory.manifest import is_finished, read_manifest
 from merzmory.records import Photo
 from merzmory.workspace import Workspace
 
-
 STARTER = "starter-upscaler"  # its name in the ledger, once a version ships it
+
+FAVOURITES, TIME, YEARS = "favourites", "time", "years"  # what a walk may go through
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +238,7 @@ def matches(config: Config, workspace: Workspace) -> Result:
         "samples": samples(config, workspace).folder.name,
         "index": index(config, workspace).folder.name,
         "scale": scale(config, workspace).folder.name,
-        "dates": {
-            k: m.date for k, m in archives.catalogue(config, workspace).marks().items() if m.date
-        },
+        "dates": archives.dates(config, workspace),
         **config.match.model_dump(),
     }
     return Result("match", workspace.result("matches", settings), settings)
@@ -266,15 +267,60 @@ def enlarger(config: Config, workspace: Workspace) -> dict[str, Any]:
     return knobs
 
 
-def walk(config: Config, workspace: Workspace) -> Result:
-    """The walk film."""
+def projected(config: Config, workspace: Workspace, named: Sequence[str] = ()) -> Result:
+    """Photographs as points of latent space; `named` are the SHA-256 of those that a person named."""
     settings = {
         **_trained(config, workspace),
-        **config.walk.model_dump(),
+        **config.project.model_dump(exclude={"photos"} if named else set()),
+        "network": config.sample.network,
+        "dataset": dataset(config, workspace).folder.name,
+        "dates": archives.dates(config, workspace),
+        **({"named": list(named)} if named else {}),
+    }
+    if config.project.distance == "discriminator":
+        settings["discriminator"] = newest(config, workspace)[0]
+    return Result("project", workspace.result("projected", settings), settings)
+
+
+def walk(config: Config, workspace: Workspace) -> Result:
+    """The walk film."""
+    unused = set() if config.walk.preview else {"preview", "preview_fps", "preview_size"}
+    settings = {
+        **_trained(config, workspace),
+        **config.walk.model_dump(exclude=unused),
         "network": config.sample.network,
         "music": _music(config),
     }
+    through = config.walk.through
+    if through in (TIME, YEARS):
+        settings["projected"] = projected(config, workspace).folder.name
+    elif file := walked(config, workspace):
+        settings["vectors"] = _digest(file)
+        settings["through"] = through.partition(":")[2] if file.stem == FAVOURITES else file.name
     return Result("walk", workspace.result("walk", settings), settings)
+
+
+def walked(config: Config, workspace: Workspace) -> Path | None:
+    """The file of vectors that a walk goes through, where it goes through one.
+
+    Raises:
+        ConfigError: there is no such file, or the words name nothing.
+    """
+    through = config.walk.through
+    if through in walks.KINDS:
+        return None
+    if through.partition(":")[0] == FAVOURITES:
+        file = workspace.experiment / favourites.FILE
+        remedy = "keep some with `merzmory explore`"
+    else:
+        file = Path(through).expanduser()
+        remedy = (
+            f"give the path of a .npz or .json, or one of {', '.join(walks.KINDS)}, {FAVOURITES}, "
+            f"{TIME}, {YEARS}"
+        )
+    if not file.is_file():
+        raise ConfigError(f"There are no vectors to walk through in {file}: {remedy}.")
+    return file
 
 
 def film(config: Config, workspace: Workspace) -> Result:

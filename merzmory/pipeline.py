@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merzmory import archives, hindsight, lineage, outlook, weights
+from merzmory import archives, hindsight, licence, lineage, outlook, wander, weights
 from merzmory.archaeology import match as matching
 from merzmory.archaeology.embedders import embed_unit
 from merzmory.archive import culling, stacks
@@ -37,7 +37,6 @@ from merzmory.latent import export as exporting
 from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
 from merzmory.latent import timelapse as timelapses
-from merzmory.latent import walk as walking
 from merzmory.manifest import Work, read_manifest
 from merzmory.records import Announce, Progress
 from merzmory.step import Step, engine_errors, one_after_the_other
@@ -266,26 +265,15 @@ def upscale(config: Config, workspace: Workspace) -> Work:
 
 
 def walk(config: Config, workspace: Workspace) -> Work:
-    """Film a loop through latent space."""
+    """Film a path through latent space."""
     result = lineage.walk(config, workspace)
-    knobs, shape = config.walk, lineage.frame(config, workspace)
-    frames = round(knobs.seconds * knobs.fps)
+    manner, size = wander.manner(config), wander.screen(config, workspace)
     return montage.walk_film(
-        frames=frames,
-        frame=walking.frames(
-            network=lineage.snapshot(config, workspace),
-            which=config.sample.network,
-            seeds=range(knobs.first_seed, knobs.first_seed + knobs.keyframes),
-            count=frames,
-            psi=knobs.psi,
-            device=config.train.device,
-            labels=lineage.labels(config, workspace),
-            label=knobs.label,
-            shape=shape,
-        ),
+        frames=manner.frames,
+        frame=wander.frames(config, workspace, size),
         folder=result.folder,
-        fps=knobs.fps,
-        size=shape.within(knobs.size, archives.resolution(config, workspace)),
+        fps=manner.rate,
+        size=size,
         music=config.film.music,
         settings=result.settings,
     )
@@ -353,7 +341,7 @@ training_run = lineage.training
 def export(source: Path, out: Path, **how: Any) -> tuple[Exported, str]:
     """Write a run's or a file's networks (`latent.export.export`): what was written, and its licence."""
     with engine_errors():
-        return exporting.export(source, out, **how), exporting.licence(source).sentence
+        return exporting.export(source, out, **how), licence.of_network(source).sentence
 
 
 def pack(run_folder: Path, out: Path) -> int:

@@ -13,13 +13,11 @@ architecture, and the source's notes such as its licence.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -27,9 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from merzmory import weights
+from merzmory import licence
 from merzmory.errors import ConfigError, WeightsError, storage_errors
-from merzmory.gan import checkpoint, run
 from merzmory.gan import export as engine
 from merzmory.gan.export import Exported, Trained
 
@@ -70,7 +67,7 @@ def export(
     if format not in OPENS:
         raise ConfigError(f"There is no format {format}: choose one of {', '.join(OPENS)}.")
     trained = engine.read(source, step)
-    note = licence(source).note
+    note = licence.of_network(source).note
     notes = {"licence": note} if note else {}
     if format == "onnx":
         return onnx(trained, out, networks=networks, notes=notes, force=force)
@@ -79,49 +76,6 @@ def export(
     slim = format == "slim"
     networks = networks or (trained.enough()[:1] if slim else None)
     return engine.safetensors(trained, out, networks=networks, half=slim, notes=notes, force=force)
-
-
-@dataclass(frozen=True, slots=True)
-class Licence:
-    """What a network may be used for: a sentence for people, a note for files ("" where nothing is known)."""
-
-    sentence: str
-    note: str = ""
-
-
-def licence(source: Path) -> Licence:
-    """The licence that a run or network file comes under: its base's, by the ledger or the base's own notes.
-
-    Raises:
-        EngineError: `source` is neither.
-    """
-    if not source.is_dir():
-        return _of_file(source, f"The licence of {source.name}")
-    about = run.read_run(source)
-    if not about["base"]:
-        return Licence("It was trained from scratch: no licence of a base binds it.")
-    base = source / about["base"]  # a run that was moved carries its base inside
-    subject = f"The licence of its base {base.name}"
-    if base.is_file():
-        return _of_file(base, subject)
-    return _sentence(subject, weights.of_file(str(about["base_sha256"]), base.stem), "")
-
-
-def _of_file(file: Path, subject: str) -> Licence:
-    with file.open("rb") as data:
-        known = weights.of_file(hashlib.file_digest(data, "sha256").hexdigest(), file.stem)
-    notes = {} if known else checkpoint.inspect(file).get("notes", {})
-    return _sentence(subject, known, str(notes.get("licence", "")))
-
-
-def _sentence(subject: str, known: weights.Weight | None, noted: str) -> Licence:
-    if known is not None:
-        text = f"{known.licence}: {known.licence_phrase}"
-        return Licence(f"{subject} ({known.title}) is {text}.", f"{text} ({known.licence_url})")
-    if noted:  # written by others: one printable line
-        text = "".join(ch for ch in " ".join(noted.split())[:200] if ch.isprintable())
-        return Licence(f"{subject} is, as the file says itself, {text.rstrip('.')}.", text)
-    return Licence(f"{subject} is not known here: ask who made it before you sell or pass it on.")
 
 
 class _Mapping(nn.Module):

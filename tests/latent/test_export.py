@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib import resources
 from pathlib import Path
 
@@ -13,13 +12,12 @@ import torch
 
 from merzmory.errors import ConfigError, WeightsError
 from merzmory.gan import checkpoint, generate
-from merzmory.gan import run as runs
-from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.config import NetworkConfig
 from merzmory.gan.export import Exported
 from merzmory.gan.networks import Generator
 from merzmory.latent import export as exporting
-from merzmory.latent.export import export, licence
-from merzmory.weights import ledger
+from merzmory.latent.export import export
+from merzmory.licence import of_network
 
 STARTER = Path(str(resources.files("merzmory"))) / "bases" / "starter-garments-64.safetensors"
 
@@ -97,39 +95,10 @@ def test_the_file_names_its_licence(tmp_path: Path) -> None:
     assert isinstance(done, Exported) and done.networks == ("G_ema",)
     about = checkpoint.inspect(done.files[0])
     assert about["dtypes"] == ["F16"] and about["notes"]["licence"].startswith("CC0 1.0")
-    assert "CC0 1.0" in licence(done.files[0]).sentence  # a copy of a copy keeps it
+    assert "CC0 1.0" in of_network(done.files[0]).sentence  # a copy of a copy keeps it
     value = torch.load(
         export(STARTER, tmp_path / "net.pt", format="rosinality").files[0], weights_only=True
     )
     assert value["notes"]["licence"].startswith("CC0 1.0")
     with pytest.raises(ConfigError, match="no format gif"):
         export(STARTER, tmp_path / "x", format="gif")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("base", "sha256", "said"),
-    [
-        ("", "", "trained from scratch"),
-        ("/x/faces.pkl", ledger()["ffhq-1024"].sha256, "research and evaluation only, no sales"),
-        ("/x/faces.pkl", "00", "licence of its base faces.pkl is not known here"),
-        ("/x/ffhq-1024.pkl", "00", "not known here"),  # another file of the same name
-    ],
-)
-def test_a_run_comes_under_the_licence_of_its_base(
-    tmp_path: Path, base: str, sha256: str, said: str
-) -> None:
-    runs.write_json(tmp_path / runs.RUN, {"format": 1, "base": base, "base_sha256": sha256})
-    sentence = licence(tmp_path).sentence
-    assert said in sentence and sentence.endswith(".") and "\n" not in sentence
-
-
-def test_a_run_from_a_file_with_a_note(tmp_path: Path) -> None:
-    base = saved(tmp_path / "base.safetensors", 0)
-    about = {"format": 1, "base": str(base), "base_sha256": "00"}
-    runs.write_json(tmp_path / "run" / runs.RUN, about)
-    assert licence(tmp_path / "run").note == "CC BY 4.0"
-    tensors, metadata = checkpoint.read_tensors(base)
-    checkpoint.write_tensors(base, tensors, {**metadata, "licence": "a\x1b[31m\nb" * 99})
-    assert re.fullmatch(r"[\x20-\x7e]{1,400}", licence(base).sentence)
-    with pytest.raises(EngineError, match="missing or damaged"):
-        licence(tmp_path)
