@@ -35,7 +35,7 @@ FileOption = Annotated[
     Path | None, typer.Option("--file", help="A network file instead of the training's.")
 ]
 OriginOption = Annotated[
-    str, typer.Option("--origin", help="seed:12, favourite:NAME, or a file of vectors.")
+    str, typer.Option("--origin", help="seed:12, favourite:NAME, a file of vectors, FILE@NAME.")
 ]
 GoOption = Annotated[
     list[str] | None,
@@ -148,19 +148,19 @@ def blend(
 
 
 @favourites_app.callback(invoke_without_command=True)
-def _favourites(context: typer.Context, config: ConfigArgument, set_: SetOption = None) -> None:
-    context.obj = (config, set_)
+def _favourites(context: typer.Context, config: ConfigArgument) -> None:
+    context.obj = config
     if context.invoked_subcommand is None:
         _list(context)
 
 
 @favourites_app.command("list")
-def _list(context: typer.Context) -> None:
+def _list(context: typer.Context, set_: SetOption = None) -> None:
     """List them."""
     with entered() as door:
         from merzmory import travel
 
-        _made, workspace = door.open(*context.obj)
+        _made, workspace = door.open(context.obj, set_)
         found = travel.known(workspace).all()
         for line in favourite_lines(found):
             typer.echo(line)
@@ -187,6 +187,7 @@ def _add(
     step: StepOption = None,
     network: WhichOption = "",
     file: FileOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Give the cell of a grid a name: the same words as `explore`, and --cell C,R."""
     with entered() as door:
@@ -196,7 +197,7 @@ def _add(
         if bool(slider) != bool(sliders):
             raise ConfigError("Say which file the sliders are in and how far: --sliders, --slider.")
         kept = travel.keep(
-            *door.open(*context.obj), name,
+            *door.open(context.obj, set_), name,
             _start(origin, go, distance, truncation, seed, space, label),
             _network(step, network, file), _cell(cell), sliders, dict(map(_amount, slider or [])),
         )  # fmt: skip
@@ -220,6 +221,7 @@ def _mix(
     step: StepOption = None,
     network: WhichOption = "",
     file: FileOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Mix favourites layer by layer, and give the mixture a name."""
     with entered() as door:
@@ -228,7 +230,7 @@ def _mix(
         taken = {"coarse": coarse, "middle": middle, "fine": fine}
         taken |= dict(text.partition("=")[::2] for text in layer or [])
         kept = travel.mixed(
-            *door.open(*context.obj), name, of, {k: v for k, v in taken.items() if v},
+            *door.open(context.obj, set_), name, of, {k: v for k, v in taken.items() if v},
             _network(step, network, file),
         )  # fmt: skip
         for line in favourite_lines([kept]):
@@ -236,21 +238,21 @@ def _mix(
 
 
 @favourites_app.command("name")
-def _name(context: typer.Context, old: str, new: str) -> None:
+def _name(context: typer.Context, old: str, new: str, set_: SetOption = None) -> None:
     """Give one another name."""
     with entered() as door:
         from merzmory import travel
 
-        travel.known(door.open(*context.obj)[1]).rename(old, new)
+        travel.known(door.open(context.obj, set_)[1]).rename(old, new)
 
 
 @favourites_app.command("remove")
-def _remove(context: typer.Context, name: str) -> None:
+def _remove(context: typer.Context, name: str, set_: SetOption = None) -> None:
     """Forget one."""
     with entered() as door:
         from merzmory import travel
 
-        travel.known(door.open(*context.obj)[1]).remove(name)
+        travel.known(door.open(context.obj, set_)[1]).remove(name)
 
 
 @favourites_app.command("export")
@@ -258,13 +260,14 @@ def _export(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(metavar="FILE", help=".npz or .json")],
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME...")] = None,
+    set_: SetOption = None,
 ) -> None:
     """Write favourites, or all, as a file of vectors."""
     with entered() as door:
         from merzmory import travel
         from merzmory.latent import vectors
 
-        known = travel.known(door.open(*context.obj)[1])
+        known = travel.known(door.open(context.obj, set_)[1])
         door.place = out = out.expanduser()
         found = [known.get(name) for name in names] if names else known.all()
         vectors.save(out, found)
@@ -276,9 +279,9 @@ def favourite_lines(found: Iterable[Vector]) -> Iterable[str]:
     for one in found:
         kind = "W+" if one.values.ndim == 2 else one.space
         words = [kind, f"psi {one.psi:g}", *([one.label] if one.label else [])]
-        for key in ("seed", "step", "file"):
+        for key in ("seed", "step", "network_file"):
             if key in one.about:
-                words.append(f"{key} {one.about[key]}")
+                words.append(f"{key.removeprefix('network_')} {one.about[key]}")
         words += [f"cell {c},{r}" for *_, c, r in one.about.get("path", [])]
         yield f"  {one.name:<20} {' · '.join(words)}"
 

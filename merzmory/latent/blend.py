@@ -229,7 +229,8 @@ def dial(
         tile=tile,
         ratio=grid[0][0].width / grid[0][0].height,
         title=f"{one.name} to {other.name}",
-        note=f"curve {curve.text} · psi {psi:g}",
+        note=f"curve {curve.text} · psi {psi:g} · columns: parts of the way to "
+        + (other.name if curve.is_flat else "the blend"),
         column_labels=[name for name, _ in stops],
         row_labels=[f"seed {seed}" for seed in range(seeds)],
     )
