@@ -276,13 +276,15 @@ def _export(
 
 def favourite_lines(found: Iterable[Vector]) -> Iterable[str]:
     """A line a favourite: its name, its space, psi, label, and where it comes from."""
+    from merzmory.latent.explore import path_of
+
     for one in found:
         kind = "W+" if one.values.ndim == 2 else one.space
         words = [kind, f"psi {one.psi:g}", *([one.label] if one.label else [])]
         for key in ("seed", "step", "network_file"):
             if key in one.about:
                 words.append(f"{key.removeprefix('network_')} {one.about[key]}")
-        words += [f"cell {c},{r}" for *_, c, r in one.about.get("path", [])]
+        words += [f"cell {column},{row}" for _, _, column, row in path_of(one)]
         yield f"  {one.name:<20} {' · '.join(words)}"
 
 

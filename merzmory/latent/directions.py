@@ -176,7 +176,8 @@ def slid(explorer: Explorer, vector: Vector, sliders: Sequence[tuple[Direction, 
             )
         values[first:behind] += amount * direction.deviation * direction.vector
     moved = {direction.name: amount for direction, amount in sliders}
-    about = {**vector.about, "sliders": {**vector.about.get("sliders", {}), **moved}}
+    before = vector.about.get("sliders")
+    about = {**vector.about, "sliders": {**(before if isinstance(before, dict) else {}), **moved}}
     return replace(vector, space="w", values=values.astype(np.float32), name="", about=about)
 
 

@@ -220,7 +220,7 @@ class Explorer:
         origin = place.origin
         values = origin.values if place.distance == 0 else values
         step = [place.seed, place.distance, *cell]
-        about = {**origin.about, "path": [*origin.about.get("path", []), step]}
+        about = {**origin.about, "path": [*path_of(origin), step]}
         return replace(origin, values=values, name="", psi=place.psi, about=about)
 
     def _label(self, vector: Vector) -> int | None:
@@ -251,6 +251,13 @@ class Explorer:
             w = generate.mapping(self.generator, z, label=label)[:, 0]
             self._centres[label] = w.double().mean(dim=0).cpu().numpy()
         return self._centres[label]
+
+
+def path_of(vector: Vector) -> list[list[float]]:
+    """[grid seed, distance, column, row] of each grid on the way to a vector, as far as it is told."""
+    told = vector.about.get("path")
+    steps = told if isinstance(told, list) else []
+    return [step for step in steps if isinstance(step, list) and len(step) == 4]
 
 
 def sheet_of(

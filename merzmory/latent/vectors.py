@@ -215,9 +215,9 @@ def _of_npz(path: Path) -> list[Vector]:
     with zipfile.ZipFile(path) as packed:
         if sum(item.file_size for item in packed.infolist()) > _LARGEST:
             raise FormatError(f"More than {_LARGEST >> 20} MB are packed in it: no vectors are.")
-        shapes = {item.filename: _size(packed, item) for item in packed.infolist()}
-    if any(count > 2 * _MOST for count in shapes.values()):  # before anything of it is in memory
-        raise FormatError(f"It holds an array of more than {_MOST} numbers, and no vector does.")
+        for item in packed.infolist():  # before numpy takes memory for what is not there
+            if _size(packed, item) > item.file_size:
+                raise ValueError("less data than its shape says")
     with np.load(path, allow_pickle=False) as arrays:
         if "vectors" not in arrays:
             return _foreign(path.stem, arrays)
@@ -227,13 +227,15 @@ def _of_npz(path: Path) -> list[Vector]:
 
 
 def _size(packed: zipfile.ZipFile, item: zipfile.ZipInfo) -> int:
-    """How many numbers an array says that it has; 0 for the text."""
+    """How many bytes an array says that it has."""
     with packed.open(item) as file:
         version = np.lib.format.read_magic(file)
-        head = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
-        head = head or np.lib.format.read_array_header_2_0
+        is_first = version == (1, 0)
+        head = (
+            np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+        )
         shape, _order, dtype = head(file)
-    return 0 if dtype.kind == "U" and dtype.itemsize <= _LARGEST else math.prod(shape)
+    return math.prod(shape) * int(dtype.itemsize)
 
 
 def _foreign(stem: str, arrays: Mapping[str, NDArray[Any]]) -> list[Vector]:

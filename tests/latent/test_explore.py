@@ -183,6 +183,9 @@ def test_moving_and_walking_back(explorers: dict[str, Explorer], tmp_path: Path)
     further = trail.go(explorer, (0, 1))
     assert further.here.origin.about["path"] == [[1, 0.7, 2, -1], [trail.here.seed, 0.7, 0, 1]]
     assert further.back() == trail and trail.back().back().here == first
+    strange = Vector("z", aside.values, about={"path": [3, [1, 0.7, 2, -1], "x"]})
+    [beyond] = explorer.at(Place(strange), [(0, 1)])
+    assert beyond.about["path"] == [[1, 0.7, 2, -1], [0, 0.5, 0, 1]]
     further.save(tmp_path / "trail.json")
     loaded = Trail.load(tmp_path / "trail.json")
     assert [p.seed for p in loaded.places] == [p.seed for p in further.places]
