@@ -103,10 +103,11 @@ def photos() -> list[Image.Image]:
 @pytest.mark.parametrize("made", [_document, lambda: _by_phone(_document())], ids=["scan", "phone"])
 def test_a_page_of_writing_is_a_document(made: Callable[[], Image.Image]) -> None:
     found = _measured(made())
-    assert found.text > 0.35
+    assert found.text > 0.3
     verdict, stage, reason = _judged(found, camera="Phone")
-    assert (verdict, stage) == ("rejected", "text") and "of it; the limit is 30%" in reason
-    assert _judged(found, camera="Phone", max_text=1.0) == ("kept", "", "It is sound.")
+    assert (verdict, stage) == ("rejected", "text") and "of it; the limit is 25%" in reason
+    said = _judged(found, camera="Phone", max_text=1.0, screenshots="keep")
+    assert said == ("kept", "", "It is sound.")
     assert _measured(ImageOps.invert(_document())).text > 0.3  # light on dark is writing, too
 
 
@@ -131,7 +132,7 @@ def test_a_caption_makes_a_meme(photos: list[Image.Image], bar: bool) -> None:
         found = _measured(_captioned(photo, bar=bar))
         assert found.caption > 0.1
         assert _judged(found)[:2] == ("rejected", "meme")
-        assert _judged(found, camera="Phone")[0] == "kept"  # a label on a camera's picture
+        assert _judged(found, camera="Phone", max_text=1.0)[0] == "kept"  # a label on a photograph
         assert _judged(found, memes="keep")[1] != "meme"
         assert _measured(photo.resize((800, 800))).caption == 0
 
