@@ -97,7 +97,7 @@ class Cull(_Section):
     min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution
     screenshots: Literal["reject", "keep"] = "reject"
     memes: Literal["reject", "keep"] = "reject"  # pictures with a caption across or beside them
-    max_text: float = Field(0.3, gt=0, le=1)  # share that lines of writing cover; 1: documents, too
+    max_text: float = Field(0.25, gt=0, le=1)  # share that lines of writing cover; 1: documents, too
     colour: Literal["any", "bw", "colour"] = "any"  # only black and white, or only colour
     bursts: Literal["keep", "best"] = "keep"  # all frames of a burst, or its sharpest
     picked_only: bool = False  # only what you picked (`merzmory mark CONFIG PHOTO --pick`)
