@@ -40,7 +40,7 @@ _LINEAR = np.array(
 class HogLab:
     """The embedder `hoglab`: needs no network and no weights."""
 
-    name = "hoglab"
+    kind = "hoglab 1"
     dimensions = (
         (_SIDE // _CELL - 1) ** 2 * 4 * _BINS + _THUMB**2 * 3 + (_QUARTERS**2 + 1) * sum(_LEVELS)
     )
@@ -49,12 +49,12 @@ class HogLab:
         """uint8 [N, H, W, 3] sRGB to float32 [N, dimensions] of unit length."""
         if not len(images):
             return np.empty((0, self.dimensions), np.float32)
-        colour = lab(np.stack([_resized(image) for image in images]))
-        parts = (hog(colour[..., 0]), _thumbnail(colour), _histogram(colour))
+        colour = lab(np.stack([resized(image) for image in images]))
+        parts = (hog(colour[..., 0]), thumbnail(colour), histogram(colour))
         whole = np.concatenate(
-            [w * _unit(part) for w, part in zip(_WEIGHTS, parts, strict=True)], axis=1
+            [w * unit(part) for w, part in zip(_WEIGHTS, parts, strict=True)], axis=1
         )
-        return _unit(whole)
+        return unit(whole)
 
 
 def lab(images: npt.NDArray[np.uint8]) -> Floats:
@@ -91,14 +91,14 @@ def hog(light: Floats) -> Floats:
     blocks = np.concatenate(
         [grid[:, :-1, :-1], grid[:, :-1, 1:], grid[:, 1:, :-1], grid[:, 1:, 1:]], axis=-1
     )
-    blocks = np.minimum(_unit(blocks, floor=_FAINT), 0.2)
-    flat: Floats = _unit(blocks, floor=1e-3).reshape(count, -1)
+    blocks = np.minimum(unit(blocks, floor=_FAINT), 0.2)
+    flat: Floats = unit(blocks, floor=1e-3).reshape(count, -1)
     return flat
 
 
-def _thumbnail(colour: Floats) -> Floats:
-    """[N, S, S, 3] to the [N, 12*12*3] Lab thumbnail around middle grey."""
-    edges = np.linspace(0, _SIDE, _THUMB + 1).round().astype(int)
+def thumbnail(colour: Floats, count: int = _THUMB) -> Floats:
+    """[N, S, S, 3] to the Lab thumbnail [N, count * count * 3] around middle grey."""
+    edges = np.linspace(0, colour.shape[1], count + 1).round().astype(int)
     sums = np.add.reduceat(np.add.reduceat(colour, edges[:-1], axis=1), edges[:-1], axis=2)
     sizes = np.diff(edges)
     mean = sums / (sizes[:, None] * sizes[None, :])[None, :, :, None]
@@ -106,7 +106,7 @@ def _thumbnail(colour: Floats) -> Floats:
     return centred.reshape(len(colour), -1)
 
 
-def _histogram(colour: Floats) -> Floats:
+def histogram(colour: Floats) -> Floats:
     """[N, S, S, 3] to roots of the shares of pixels by level (Hellinger), whole and quarters."""
     count, half = len(colour), _SIDE // _QUARTERS
     parts = [colour]
@@ -127,15 +127,15 @@ def _histogram(colour: Floats) -> Floats:
     return np.concatenate(found, axis=1).astype(np.float32)
 
 
-def _resized(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def resized(image: npt.NDArray[np.uint8], side: int = _SIDE) -> npt.NDArray[np.uint8]:
     """`image` at the side that is looked at; Pillow's triangle filter widens when it reduces."""
-    if image.shape[:2] == (_SIDE, _SIDE):
+    if image.shape[:2] == (side, side):
         return image
-    small = Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    small = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(small)
 
 
-def _unit(vectors: Floats, floor: float = 1e-12) -> Floats:
+def unit(vectors: Floats, floor: float = 1e-12) -> Floats:
     """Vectors along the last axis, made of unit length (shorter where they are below `floor`)."""
     length = np.sqrt((vectors**2).sum(-1, keepdims=True) + floor**2)
     unit: Floats = (vectors / length).astype(np.float32)

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from merzmory.archaeology import embedders
-from merzmory.archaeology.embedders import Vectors, embed_files
+from merzmory.archaeology.embedders import Embedder, Vectors, embed_files
 from merzmory.errors import ArchiveError, FormatError
 from merzmory.frame import SQUARE, Frame
 from merzmory.manifest import Work, lay_out, read_manifest
@@ -37,7 +36,7 @@ def plan(
     *,
     dataset: Path,
     folder: Path,
-    embedder: str,
+    by: Embedder,
     dataset_id: str,
     shape: Frame = SQUARE,
     shard_size: int = 512,
@@ -48,9 +47,7 @@ def plan(
 
     Raises:
         ArchiveError: the dataset holds no squares.
-        ConfigError: there is no such embedder.
     """
-    by = embedders.embedder(embedder)
     lines = read_manifest(dataset)
     if not lines:
         raise ArchiveError(
@@ -88,7 +85,7 @@ def plan(
         for piece in pieces:
             piece.unlink(missing_ok=True)
 
-    settings = {"dataset": dataset_id, "embedder": embedder}
+    settings = {"dataset": dataset_id, "embedder": by.kind}
     return lay_out("index", folder, settings, len(shards), make, join=join)
 
 
@@ -101,25 +98,32 @@ def search(folder: Path, queries: Vectors, k: int) -> tuple[Indices, Distances]:
     Raises:
         FormatError: the index is missing or damaged, or its vectors have another length.
     """
-    vectors = _open(folder / VECTORS)
+    return search_rows(open_rows(folder / VECTORS), queries, k, folder)
+
+
+def search_rows(
+    vectors: npt.NDArray[Any], queries: Vectors, k: int, folder: Path
+) -> tuple[Indices, Distances]:
+    """`search` among the rows [N, F] of an array that is read as it is needed."""
     if queries.ndim != 2 or queries.shape[1] != vectors.shape[1]:
         raise FormatError(
             f"{folder} holds vectors of {vectors.shape[1]} numbers and the question has shape "
             f"{queries.shape}: make the index again with the same embedder."
         )
     k = min(k, len(vectors))
-    near = np.empty((len(queries), 0), np.float32)
-    rows = np.empty((len(queries), 0), np.int64)
+    best = np.empty((len(queries), 0), np.uint64)
     for start in range(0, len(vectors), _ROWS):
         block = np.asarray(vectors[start : start + _ROWS], np.float32)
         distances = np.maximum(1.0 - queries @ block.T, 0.0).astype(np.float32)
-        numbers = np.arange(start, start + len(block), dtype=np.int64)
-        near = np.concatenate([near, distances], axis=1)
-        rows = np.concatenate([rows, np.broadcast_to(numbers, distances.shape)], axis=1)
-        best = np.argsort(near, axis=1, kind="stable")[:, :k]
-        near = np.take_along_axis(near, best, axis=1)
-        rows = np.take_along_axis(rows, best, axis=1)
-    return rows, near
+        # as integers, floats that are not negative keep their order; behind them stands the row
+        numbers = np.arange(start, start + len(block), dtype=np.uint64)
+        keys = (distances.view(np.uint32).astype(np.uint64) << np.uint64(32)) | numbers
+        best = np.concatenate([best, keys], axis=1)
+        if best.shape[1] > k:
+            best = np.partition(best, k - 1, axis=1)[:, :k]
+    best = np.sort(best, axis=1)
+    rows = (best & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return rows, (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
 
 
 def photo_search(
@@ -138,13 +142,20 @@ def photo_search(
     for q in range(len(vectors)):
         both = [(float(d), False, int(r)) for r, d in zip(plain_rows[q], plain[q], strict=True)]
         both += [(float(d), True, int(r)) for r, d in zip(turned_rows[q], turned[q], strict=True)]
-        nearest: dict[str, tuple[int, float, bool]] = {}
-        for distance, mirror, row in sorted(both):
-            nearest.setdefault(photos[row], (row, distance, mirror))
-            if len(nearest) == k:
-                break
-        found.append(list(nearest.values()))
+        found.append(unique_photos(sorted(both), photos, k))
     return found
+
+
+def unique_photos(
+    ordered: Iterable[tuple[float, bool, int]], photos: Sequence[str], k: int
+) -> list[tuple[int, float, bool]]:
+    """The first `k` of (distance, mirrored, row), a photograph once: (row, distance, mirrored)."""
+    nearest: dict[str, tuple[int, float, bool]] = {}
+    for distance, mirror, row in ordered:
+        nearest.setdefault(photos[row], (row, distance, mirror))
+        if len(nearest) == k:
+            break
+    return list(nearest.values())
 
 
 def percentile(folder: Path, distance: float) -> float | None:
@@ -152,22 +163,27 @@ def percentile(folder: Path, distance: float) -> float | None:
 
     0 says: nearer than any two photographs of the archive are. None in an archive of one photo.
     """
-    within = _open(folder / WITHIN)
+    within = load_within(folder)
     if not len(within):
         return None
     return round(100 * float(np.searchsorted(within, distance, "left")) / len(within), 1)
 
 
+def load_within(folder: Path) -> Distances:
+    """How far photographs of the archive lie from the nearest other one, ascending."""
+    return open_rows(folder / WITHIN)
+
+
 def _within(folder: Path, rows: list[int], mirrored: Vectors, photos: Sequence[str]) -> Distances:
     """Leave-one-out: of each of `rows`, the distance of the nearest other photograph's square."""
-    own = np.asarray(_open(folder / VECTORS)[rows], np.float32)
+    own = np.asarray(open_rows(folder / VECTORS)[rows], np.float32)
     nearest = []
     for row, near in zip(rows, photo_search(folder, own, mirrored, photos, 2), strict=True):
         nearest += [distance for hit, distance, _ in near if photos[hit] != photos[row]][:1]
     return np.sort(np.asarray(nearest, np.float32))
 
 
-def _open(path: Path) -> npt.NDArray[Any]:
+def open_rows(path: Path) -> npt.NDArray[Any]:
     try:
         opened: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:

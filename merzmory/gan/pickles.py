@@ -63,6 +63,7 @@ _CONSTANTS: Final[dict[str, Callable[[], Any]]] = {
 }
 _NUMPY = ("numpy.core.multiarray.", "numpy._core.multiarray.")
 _NETWORK = "dnnlib.tflib.network.Network"
+_SCRIPT = "__torch__."  # modules of TorchScript: their numbers are read, never their programs
 _LOAD_BYTES = "torch.storage._load_from_bytes"
 _OBJECTS = frozenset({_NETWORK, "argparse.Namespace"})
 _DICTS = frozenset({"collections.OrderedDict", "dnnlib.util.EasyDict", "dnnlib.EasyDict"})
@@ -190,7 +191,7 @@ def _set_items(target: Any, items: list[Any]) -> None:
 
 def _named(module: str, name: str) -> Name:
     found = Name(module, name)
-    if str(found) in _BUILDERS or str(found) in _INERT:
+    if str(found) in _BUILDERS or str(found) in _INERT or module.startswith(_SCRIPT):
         return found
     raise EngineError(f"it asks for {str(found)[:80]!r}, which no network needs and is never run")
 
@@ -198,6 +199,8 @@ def _named(module: str, name: str) -> Name:
 def _build(name: Name, args: tuple[Any, ...], limit: Limit) -> Any:
     if str(name) == _LOAD_BYTES:
         return _nested_storage(args[0], limit)
+    if name.module.startswith(_SCRIPT):
+        return Thing(str(name))
     builder = _BUILDERS.get(str(name))
     if builder is None:
         raise TypeError("not a constructor")

@@ -12,7 +12,7 @@ from merzmory.manifest import do, lay_out, read_manifest
 
 
 def planned(dataset, tmp_path, **changes):
-    knobs = {"embedder": "hoglab", "dataset_id": "d1", "shard_size": 7, **changes}
+    knobs = {"by": embedder("hoglab"), "dataset_id": "d1", "shard_size": 7, **changes}
     return index.plan(dataset=dataset, folder=tmp_path / "index", **knobs)
 
 
