@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from merzmory import licence as licences
 from merzmory import lineage, provenance
 from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError
@@ -18,7 +19,7 @@ from merzmory.gan.data import label_names
 from merzmory.gan.device import use_threads
 from merzmory.latent import blend as blending
 from merzmory.latent import directions as finding
-from merzmory.latent import export, favourites, grid, layers, sliders, vectors
+from merzmory.latent import favourites, grid, layers, sliders, vectors
 from merzmory.latent.explore import DISTANCE, Cell, Explorer, Place
 from merzmory.latent.vectors import Vector
 from merzmory.manifest import Work, digest, read_manifest
@@ -50,14 +51,15 @@ class Opened:
     def title(self) -> str:
         """For sheets: "step 200 · G_ema"."""
         name = {"ema": "G_ema", "raw": "G"}[self.said["network"]]
-        return f"{self.said.get('file') or 'step ' + str(self.said['step'])} · {name}"
+        return f"{self.said.get('network_file') or 'step ' + str(self.said['step'])} · {name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Where a grid begins: an origin in words, and the cells that it moves to from there.
 
-    `origin` is "seed:12", "favourite:NAME" or a file of vectors (its first). `psi` None is the origin's own.
+    `origin` is "seed:12", "favourite:NAME", or a file of vectors: its first, or "kept.npz@NAME". `psi` None is
+    the origin's own.
     """
 
     origin: str = "seed:0"
@@ -91,7 +93,7 @@ def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
                 raise ConfigError(f"There is no network file {file}: check its name.")
             with file.open("rb") as data:
                 said = {"sha256": hashlib.file_digest(data, "sha256").hexdigest()}
-            said["file"] = file.stem
+            said["network_file"] = file.stem
             if checkpoint.inspect(file)["labels"]:
                 names = _labels_of_file(config, workspace, checkpoint.inspect(file)["labels"])
         explorer = Explorer.open(file, which, config.train.device, names)
@@ -111,17 +113,23 @@ def point(workspace: Workspace, made: Opened, start: Start) -> Vector:
         FormatError: the file is none of vectors, or belongs to another network.
     """
     kind, _, rest = start.origin.partition(":")
+    file, name = _file_and_name(start.origin)
     if kind == "seed" and rest.isdigit():
         with engine_errors():
             return made.explorer.seed(int(rest), start.label)
     if kind == "favourite" and rest:
         found = known(workspace).get(rest)
-    elif start.origin.lower().endswith(vectors.SUFFIXES):
-        found = vectors.load(Path(start.origin).expanduser())[0]
+    elif file is not None:
+        held = vectors.load(file.expanduser())
+        chosen = [one for one in held if name in ("", one.name)]
+        if not chosen:
+            names = ", ".join(one.name for one in held[:12])
+            raise ConfigError(f"{file} holds no vector {name!r:.70}: it has {names}.")
+        found = chosen[0]
     else:
         raise ConfigError(
             f"{start.origin!r:.70} names no origin: write seed:12, favourite:NAME, or a file of vectors "
-            "(.npz, .json)."
+            "(.npz, .json), with @NAME for another than its first."
         )
     return made.explorer.checked(found)
 
@@ -288,7 +296,7 @@ def blend(
     shape = lineage.frame(config, workspace)
     one, other = (_parent(config, workspace, step) for step in (start, end))
     with engine_errors():
-        licence = export.licence(folder).note
+        licence = licences.of_network(folder).note
         blending.blend(one, other, drawn, out, licence=licence)
         dial = blending.dial(one, other, drawn, seeds=seeds, psi=psi, tile=160, shape=shape)
     sheet = out.with_suffix(".png")
@@ -351,9 +359,17 @@ def _tile(made: Opened, columns: int) -> int:
     return max(96, min(_SHEETS // max(columns, 1), max(own, 160)))
 
 
+def _file_and_name(origin: str) -> tuple[Path | None, str]:
+    """(file, name) of "kept.npz" or "kept.npz@the glass"; (None, "") where no file is named."""
+    whole = origin.lower().endswith(vectors.SUFFIXES)
+    path, _, name = (origin, "", "") if whole else origin.rpartition("@")
+    return (Path(path), name) if path.lower().endswith(vectors.SUFFIXES) else (None, "")
+
+
 def _said(origin: str) -> str:
     """An origin without the folder that it lies in: results hold no path."""
-    return Path(origin).name if origin.lower().endswith(vectors.SUFFIXES) else origin
+    file, name = _file_and_name(origin)
+    return origin if file is None else file.name + (f"@{name}" if name else "")
 
 
 def _digest(vector: Vector) -> str:
