@@ -101,6 +101,6 @@ def refuse_too_small_a_disk(run: Path, state: TrainingState) -> None:
     free = shutil.disk_usage(run).free
     if free < need:
         raise DiskFullError(
-            f"the training needs about {need / 1e6:.0f} MB on the disk of {run} and {free / 1e6:.0f} MB "
-            "are free, free some space or choose fewer snapshots"
+            f"the disk of {run} is too full: the training needs about {need / 1e6:.0f} MB there and "
+            f"{free / 1e6:.0f} MB are free, free some space or choose fewer snapshots"
         )

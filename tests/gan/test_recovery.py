@@ -249,7 +249,9 @@ def test_a_disk_that_is_too_small_is_named_before_time_is_spent(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _p: usage(10**9, 10**9, 10**6))
-    with pytest.raises(DiskFullError, match=r"needs about 17 MB on the disk .* and 1 MB are free"):
+    with pytest.raises(
+        DiskFullError, match=r"is too full: the training needs about 17 MB there and 1 MB are free"
+    ):
         train(tmp_path / "run", dataset=data, config=RECIPE, base=None)
 
 
