@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from merzmory.gan.export import Exported
 
 _MORE_STEPS = 4000
+_NAMED = 8  # pictures that are named
 
 
 def ending(
     argument: str, overrides: Sequence[str], config: Config, took: str, rows: Sequence[Row]
 ) -> Iterator[str]:
     """What the story made, where it lies, and the next command."""
+    from merzmory.hindsight import held
     from merzmory.pipeline import summary
 
     made = summary(config, config.workspace())
@@ -34,6 +36,10 @@ def ending(
     yield f"\n  Done in {took}, from {counted(rows)}. To look at:\n"
     for title, path in made:
         yield f"    {title:<{widest}}  {path}"
+    near = held(config, config.workspace())
+    if near:
+        yield ""
+        yield from held_lines(argument, overrides, near)
     said, words = "Let it forget more (it goes on from here):", list(overrides)
     words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
     if config.archive.folder is None and not config.archive.is_fetched:
@@ -43,6 +49,27 @@ def ending(
         words.append(f"train.steps={max(_MORE_STEPS, 2 * config.train.steps)}")
     settings = " ".join(f"--set {_quoted(word)}" for word in words)
     yield f"\n  {said}\n\n    {command()} run {shlex.quote(argument)} {settings}\n"
+
+
+def held_lines(argument: str, overrides: Sequence[str], files: Sequence[str]) -> Iterator[str]:
+    """Which pictures the gallery leaves out, and how one decides."""
+    if not files:
+        yield "  No picture is held back."
+        return
+    one = len(files) == 1
+    settings = "".join(f" --set {_quoted(word)}" for word in overrides)
+    shown = ", ".join(Path(file).stem for file in files[:_NAMED])
+    shown += f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    yield (
+        f"  {len(files)} picture{'' if one else 's'} {'is' if one else 'are'} held back from the "
+        "gallery, and the film with them:"
+    )
+    yield f"    {shown}"
+    yield "  Each comes so near to one photograph that it may be a copy, or you held it."
+    yield "  Look, and decide:"
+    seed = Path(files[0]).stem.removeprefix("seed").lstrip("0") or "0"
+    yield f"    {command()} dig {shlex.quote(argument)} --sample {seed}{settings}"
+    yield f"    {command()} decide {shlex.quote(argument)} --publish {seed}{settings}"
 
 
 def network_of(argument: str, overrides: Sequence[str]) -> Path:
