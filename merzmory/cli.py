@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import beforehand, darkroom, fetching, lighttable, people
+from merzmory import afterwards, beforehand, darkroom, fetching, lighttable, people
 from merzmory.door import (
     ConfigArgument,
     OutputsOption,
@@ -67,6 +67,7 @@ app.add_typer(fetching.app)
 app.add_typer(lighttable.app)
 app.add_typer(people.app)
 app.add_typer(beforehand.app)
+app.add_typer(afterwards.app)
 app.add_typer(darkroom.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 

@@ -13,7 +13,7 @@ The words are nearest, never source: likeness is measured, descent is not.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,11 @@ from merzmory.records import Announce, Progress
 
 KIND = "gallery"
 _HERE = Path(__file__).parent
+_NOTHING = "There are no pictures to hang: make some samples first."
+_NOTHING_BUT_HELD = (
+    "Every picture is held back, as a near copy of a photograph or because you decided so: look at "
+    "them, and decide with `merzmory decide CONFIG --publish SEED`, or make other samples."
+)
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
@@ -70,6 +75,7 @@ def plan(
     subtitle: str = "",
     photographer: str = "",
     film: Path | None = None,
+    held: Collection[str] = (),
     show_originals: bool = True,
     noindex: bool = True,
     shape: Frame = SQUARE,
@@ -79,7 +85,8 @@ def plan(
     """The Work of a static site of the finished folder `pictures`.
 
     The lines of `matches` whose "sample" is a picture's "source_file" name the training squares
-    below `originals` that lie beside it, as `shape` shows them. `film` is an MP4 and is copied in. A line of the result
+    below `originals` that lie beside it, as `shape` shows them. Pictures whose "source_file" is in
+    `held` are left out. `film` is an MP4 and is copied in. A line of the result
     is a picture: its files, sizes, seed, psi, step, colours and `Beside`s.
 
     Raises:
@@ -90,7 +97,7 @@ def plan(
 
     @cache
     def planned() -> _Plan:
-        return _plan(pictures, matches if show_originals else None)
+        return _plan(pictures, matches if show_originals else None, held)
 
     def make(part: Path, index: int, announce: Announce) -> Iterable[dict[str, Any]]:
         found = planned()
@@ -125,13 +132,14 @@ def plan(
     count = 0
     if not finished_with(folder, KIND, settings):  # or the inputs may be gone by now
         if not planned().pictures:
-            raise ArchiveError("There are no pictures to hang: make some samples first.")
+            raise ArchiveError(_NOTHING_BUT_HELD if held else _NOTHING)
         count = -(-len(planned().pictures) // shard_size)
     return lay_out(KIND, folder, settings, count, make, join=join)
 
 
-def _plan(pictures: Path, matches: Path | None) -> _Plan:
-    lines = read_manifest(pictures)
+def _plan(pictures: Path, matches: Path | None, held: Collection[str]) -> _Plan:
+    every = read_manifest(pictures)
+    lines = [line for line in every if line.get("source_file", line["file"]) not in held]
     of: dict[str, list[dict[str, Any]]] = {}
     for match in read_manifest(matches) if matches is not None else []:
         of.setdefault(match["sample"], []).append(match)
