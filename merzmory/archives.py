@@ -112,6 +112,12 @@ def photographs(config: Config, workspace: Workspace) -> list[Row]:
     return catalogue(config, workspace).rows(ruling(config, workspace))
 
 
+def dates(config: Config, workspace: Workspace) -> dict[str, str]:
+    """The dates that a person gave photographs, by sha256."""
+    said = catalogue(config, workspace).marks()
+    return {photo: mark.date for photo, mark in said.items() if mark.date}
+
+
 def assets(config: Config, workspace: Workspace) -> dict[str, Asset]:
     """What was measured of the archive's pictures, by sha256."""
     return {asset.sha256: asset for asset in catalogue(config, workspace).assets()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import afterwards, beforehand, darkroom, fetching, lighttable, people
+from merzmory import afterwards, beforehand, darkroom, fetching, lighttable, outings, paper, people
 from merzmory.door import (
     ConfigArgument,
     OutputsOption,
@@ -44,7 +44,7 @@ STEPS = {
     "sample": "Make pictures.",
     "match": "Lay the nearest photographs beside every picture.",
     "upscale": "Enlarge the pictures.",
-    "walk": "Film a loop through the memory.",
+    "walk": "Film a walk through the memory.",
     "film": "Cut the pictures into a film with music.",
     "publish": "Hang the gallery.",
 }
@@ -69,6 +69,8 @@ app.add_typer(people.app)
 app.add_typer(beforehand.app)
 app.add_typer(afterwards.app)
 app.add_typer(darkroom.app)
+app.add_typer(outings.app)
+app.add_typer(paper.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 
@@ -194,7 +196,8 @@ def _ingest(
 
 
 for _name, _line in STEPS.items():
-    _command = _ingest if _name == "ingest" else _step_command(_name)
+    _own = {"ingest": _ingest, "walk": outings.walk}
+    _command = _own[_name] if _name in _own else _step_command(_name)
     app.command(_name, help=_line, rich_help_panel="One step")(_command)
 
 

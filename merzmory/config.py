@@ -32,6 +32,7 @@ def _locate(value: object) -> object:
 
 FolderPath = Annotated[Path, BeforeValidator(_expand)]
 Place = Annotated[Path | str, BeforeValidator(_locate)]  # a path, or a URL as it is written
+FilmSize = Annotated[int, Field(ge=64, le=4096)] | Literal["720p", "1080p", "4k"]
 Label = Annotated[str, BeforeValidator(lambda value: str(value))]  # 2019 is one, too
 
 
@@ -190,16 +191,43 @@ class Upscale(_Section):
     tile: int = Field(256, ge=32)  # pixels of input a tile
 
 
-class Walk(_Section):
-    """A loop through latent space."""
+class Project(_Section):
+    """Photographs as points of latent space (`merzmory project`)."""
 
-    keyframes: int = Field(6, ge=2, le=1000)
+    photos: int = Field(24, ge=0)  # keepers, evenly spread over their dates; 0: all
+    space: Literal["w", "w+"] = "w"  # w+: nearer to the photograph, and farther from the rest
+    steps: int = Field(1000, ge=1, le=100_000)  # 150 will do at 64 pixels
+    learning_rate: float = Field(0.1, gt=0, le=10)
+    distance: Literal["discriminator", "lpips"] = "discriminator"  # lpips: imported weights
+    batch: int = Field(4, ge=1, le=256)  # photographs at once
+
+
+class Walk(_Section):
+    """A path through latent space."""
+
+    # seeds, noise, psi, labels, favourites (or favourites:NAME,NAME), time, years, or a file of vectors
+    through: str = "seeds"
+    keyframes: int = Field(6, ge=1, le=1000)  # of a walk through seeds or psi
     first_seed: int = Field(0, ge=0, le=2**32 - 1)
-    seconds: float = Field(12.0, gt=0, le=3600)
-    fps: int = Field(24, ge=1, le=120)
-    psi: float = Field(0.7, ge=0, le=2)
-    size: int = Field(512, ge=64, le=4096)  # pixels
+    space: Literal["", "z", "w"] = ""  # "": z where there is one
+    curve: Literal["", "circle", "line", "spline"] = ""  # "": great circles in z, lines in w
+    seconds: float = Field(12.0, gt=0, le=86_400)  # of the whole walk
+    hold: float = Field(0.0, ge=0, le=3600)  # seconds that it stands still at each keyframe
+    ease: float = Field(1.0, ge=0, le=1)  # 0: evenly; 1: sets off and arrives softly
+    loop: bool = True  # back to the first keyframe
+    radius: float = Field(0.5, ge=0, le=1)  # of noise: 0 one picture, 1 nothing stays
+    psi: float = Field(0.7, ge=-2, le=2)  # favourites and files have their own
+    psi_from: float = Field(0.0, ge=-2, le=2)  # of a walk through psi
+    psi_to: float = Field(1.0, ge=-2, le=2)
     label: Label = ""  # of a network with labels; "": the first
+    fps: int = Field(24, ge=1, le=120)
+    size: int = Field(512, ge=64, le=8192)  # pixels of the longer side; 1920 full HD, 3840 4K
+    aspect: str = ""  # of the film, such as 16:9 or 9:16; "": the picture's
+    pictures: int = Field(1, ge=1, le=64)  # side by side, each on a walk of its own
+    captions: bool = True  # the dates of projected photographs below the picture
+    preview: bool = False  # fewer frames and pixels, to look at first
+    preview_fps: int = Field(6, ge=1, le=120)
+    preview_size: int = Field(256, ge=64, le=8192)  # pixels of the longer side
 
 
 class Film(_Section):
@@ -208,7 +236,16 @@ class Film(_Section):
     seconds_per_picture: float = Field(3.0, gt=0, le=600)
     fade: float = Field(1.0, ge=0, le=60)  # seconds of cross-fade
     fps: int = Field(24, ge=1, le=120)
-    size: int = Field(720, ge=64, le=4096)  # pixels of the square frame
+    size: FilmSize = 720  # pixels of the longer side; or 720p, 1080p, 4k: of the shorter
+    aspect: str = ""  # of the frame, such as 16:9, 9:16 or 1:1; "": the pictures'
+    fill: bool = False  # the frame; else pictures are seen whole
+    motion: float = Field(0.06, ge=0, le=0.5)  # share by which a picture grows; 0: it is still
+    beside: Literal["none", "fade", "wipe"] = "none"  # each turns into its nearest photograph
+    # they tell of your photographs: the nearest one's month, place (album or rounded degrees)
+    captions: Literal["none", "date", "place", "both"] = "none"
+    texts: FolderPath | None = None  # captions of your own: a text file, a line a picture
+    codec: Literal["h264", "hevc", "av1", "prores"] = "h264"  # prores: film.mov, for cutting
+    loudness: float = Field(-16.0, ge=-40, le=-8)  # LUFS (EBU R 128)
     music: FolderPath | None = None  # an audio file; none: a bed that the project plays itself
 
 
@@ -247,6 +284,7 @@ class Config(_Section):
     sample: Sample = Sample()
     match: Match = Match()
     upscale: Upscale = Upscale()
+    project: Project = Project()
     walk: Walk = Walk()
     film: Film = Film()
     gallery: Gallery = Gallery()
