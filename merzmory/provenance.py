@@ -7,7 +7,7 @@ picture takes its record along (`inherited`).
 
 PNG: iTXt `XML:com.adobe.xmp` (XMP specification part 3) and iTXt `merzmory`.
 MP4: one top-level `uuid` box behind the film (ISO/IEC 14496-12; XMP part 3), so that the
-sample offsets stay as they are. JPEG and WebP: pass `xmp(record)` to Pillow's `save(xmp=)`.
+sample offsets stay as they are. TIFF: tag 700. WebP: pass `xmp(record)` to Pillow's `save(xmp=)`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from typing import Any
 from uuid import UUID
 from xml.sax.saxutils import escape, unescape
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from merzmory.errors import FormatError, storage_errors
 
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+TRAINED = "trainedAlgorithmicMedia"
+COMPOSITE = "compositeWithTrainedAlgorithmicMedia"  # photographs and what a network made of them
+_SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SOURCE_TYPE = _SOURCES + TRAINED
+_SOURCE_LINE = "   <Iptc4xmpExt:DigitalSourceType>{}</Iptc4xmpExt:DigitalSourceType>\n"
 _PNG_XMP = "XML:com.adobe.xmp"
 _PNG_RECORD = "merzmory"
+_TIFF_XMP = 700  # XMP specification part 3
 _XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 
 _PACKET = """\
@@ -39,8 +44,7 @@ _PACKET = """\
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
     xmlns:xmp="http://ns.adobe.com/xap/1.0/"
     xmlns:merzmory="https://merzmory.invalid/ns/1/">
-   <Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType>
-   <xmp:CreatorTool>MERZmory</xmp:CreatorTool>
+{source}   <xmp:CreatorTool>MERZmory</xmp:CreatorTool>
    <merzmory:record>{record}</merzmory:record>
   </rdf:Description>
  </rdf:RDF>
@@ -49,15 +53,21 @@ _PACKET = """\
 _RECORD = re.compile(r"<merzmory:record>(.*?)</merzmory:record>", re.DOTALL)
 _SOURCE = re.compile(r"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,60})")
 _PNG = b"\x89PNG\r\n\x1a\n"
+_TIFF = (b"II*\0", b"MM\0*")
 # what foreign files are read of: a record of ours is some kilobytes
 _LONGEST = 1 << 19  # bytes of a text
 _CHUNKS = 100_000  # of a PNG
 _BOXES = 10_000  # of a film
 
 
-def xmp(record: Mapping[str, Any]) -> bytes:
-    """An XMP packet (UTF-8) that says made by a trained algorithm, and holds `record`."""
-    return _PACKET.format(source=SOURCE_TYPE, record=escape(_json(record))).encode()
+def xmp(record: Mapping[str, Any], source: str = TRAINED) -> bytes:
+    """An XMP packet (UTF-8) that says how it was made, and holds `record`.
+
+    `source` is a word of IPTC's list of digital source types: made by a trained algorithm; "" says
+    nothing, which is for what no network made.
+    """
+    said = _SOURCE_LINE.format(_SOURCES + source) if source else ""
+    return _PACKET.format(source=said, record=escape(_json(record))).encode()
 
 
 def read_xmp(packet: bytes) -> dict[str, Any]:
@@ -70,21 +80,48 @@ def read_xmp(packet: bytes) -> dict[str, Any]:
     return _parse(unescape(found.group(1)), "This XMP packet") if found else {}
 
 
-def save_png(image: Image.Image, path: Path, record: Mapping[str, Any]) -> None:
+def save_png(
+    image: Image.Image, path: Path, record: Mapping[str, Any], source: str = TRAINED
+) -> None:
     """Write `image` as a PNG with XMP and `record`; equal input gives equal bytes.
+
+    `source` as in `xmp`.
 
     Raises:
         StorageError: the disk is full, or `path` cannot be written.
     """
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(_PNG_XMP, xmp(record).decode())
+    info.add_itxt(_PNG_XMP, xmp(record, source).decode())
     info.add_itxt(_PNG_RECORD, _json(record))
     with storage_errors(path.parent):
         image.save(path, format="PNG", pnginfo=info, dpi=image.info.get("dpi"))
 
 
+def save(image: Image.Image, path: Path, record: Mapping[str, Any]) -> None:
+    """Write `image` as PNG, JPEG or TIFF, by the suffix, with XMP and `record`.
+
+    Its `info` gives the "dpi" and the "icc_profile" that the file is tagged with. JPEG keeps full
+    colour at quality 95, TIFF loses nothing (LZW).
+
+    Raises:
+        StorageError: the disk is full, or `path` cannot be written.
+    """
+    if path.suffix == ".png":
+        save_png(image, path, record)
+        return
+    tags = {key: image.info[key] for key in ("dpi", "icc_profile") if key in image.info}
+    packet = xmp(record)
+    with storage_errors(path.parent):
+        if path.suffix == ".jpg":
+            image.save(path, format="JPEG", quality=95, subsampling=0, xmp=packet, **tags)
+        else:
+            info = TiffImagePlugin.ImageFileDirectory_v2()
+            info[_TIFF_XMP] = packet
+            image.save(path, format="TIFF", compression="tiff_lzw", tiffinfo=info, **tags)
+
+
 def read(path: Path) -> dict[str, Any]:
-    """The record inside a PNG, JPEG, WebP, MP4 or MOV of ours; {} for any other such file.
+    """The record inside a PNG, JPEG, TIFF, WebP, MP4 or MOV of ours; {} for any other such file.
 
     Pixels and films are not decoded, and no more than a few hundred kilobytes are read, whatever
     the file says of its length.
@@ -116,11 +153,11 @@ def told(path: Path) -> tuple[dict[str, Any], str]:
     elif head[4:8] == b"ftyp":
         packet = _mp4_packet(path).decode("utf-8", "replace")
         found = read_xmp(packet.encode())
-    elif head[:3] == b"\xff\xd8\xff" or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+    elif head[:3] == b"\xff\xd8\xff" or head[:4] in _TIFF or head[:4] + head[8:12] == b"RIFFWEBP":
         packet = _embedded(path).decode("utf-8", "replace")
         found = read_xmp(packet.encode())
     else:
-        raise FormatError(f"{path} is no PNG, JPEG, WebP, MP4 or MOV: choose another file.")
+        raise FormatError(f"{path} is no PNG, JPEG, TIFF, WebP, MP4 or MOV: choose another file.")
     source = _SOURCE.search(packet)
     return found, source.group(1) if source else ""
 
@@ -143,14 +180,14 @@ def read_png(path: Path) -> dict[str, Any]:
     return _parse(text, str(path)) if text else {}
 
 
-def stamp_mp4(path: Path, record: Mapping[str, Any]) -> None:
+def stamp_mp4(path: Path, record: Mapping[str, Any], source: str = TRAINED) -> None:
     """Append XMP with `record` to a film; a stamp that is there already is replaced.
 
     Raises:
         FormatError: `path` is no MP4.
         StorageError: the disk is full, or `path` cannot be written.
     """
-    packet = xmp(record)
+    packet = xmp(record, source)
     box = struct.pack(">I4s", 8 + 16 + len(packet), b"uuid") + _XMP_BOX + packet
     end = path.stat().st_size
     for kind, start, size in mp4_boxes(path):
@@ -252,9 +289,9 @@ def _itxt(data: bytes) -> tuple[str, str]:
 
 
 def _embedded(path: Path) -> bytes:
-    """The XMP packet of a JPEG or WebP; b"" where there is none, or a huge one."""
+    """The XMP packet of a JPEG, TIFF or WebP; b"" where there is none, or a huge one."""
     try:
-        with Image.open(path, formats=("JPEG", "WEBP")) as image:
+        with Image.open(path, formats=("JPEG", "TIFF", "WEBP")) as image:
             packet = image.info.get("xmp", b"")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FormatError(f"{path} cannot be read as a picture: choose another file.") from error

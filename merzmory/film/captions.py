@@ -55,5 +55,16 @@ class Caption:
         self._alpha, self._shade = self._alpha[:, :room], self._shade[:, :room]
 
 
+def place_words(album: str, place: tuple[float, float] | None) -> str:
+    """Where a photograph was taken: its album's name, or its place to a tenth of a degree (11 km).
+
+    No name is looked up anywhere; "" where neither is known.
+    """
+    if album or place is None:
+        return album
+    north, east = place
+    return f"{abs(north):.1f}° {'N' if north >= 0 else 'S'} {abs(east):.1f}° {'E' if east >= 0 else 'W'}"
+
+
 def _share(mask: Image.Image) -> NDArray[np.float32]:
     return np.asarray(mask, np.float32)[..., None] / np.float32(255)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from merzmory.errors import ConfigError, FormatError, storage_errors
 from merzmory.film.codecs import CODECS, Codec, ffmpeg
-from merzmory.provenance import mp4_boxes, stamp_mp4
+from merzmory.provenance import TRAINED, mp4_boxes, stamp_mp4
 from merzmory.records import Announce, Progress, silent
 
 Frame = Callable[[int], NDArray[np.uint8]]
@@ -116,11 +116,12 @@ def join(
     chapters: Sequence[Chapter] = (),
     seconds: float,
     record: Mapping[str, Any],
+    source: str = TRAINED,
 ) -> None:
     """Join stretches of one size and codec to a film, with its sound (`write_sound`).
 
-    Nothing is encoded again. The film is written aside and renamed; it carries `record`
-    (`provenance.read_mp4`) and `chapters`, the last of which ends with the film.
+    Nothing is encoded again. The film is written aside and renamed; it carries `record` and
+    `source` (`provenance.xmp`) and `chapters`, the last of which ends with the film.
 
     Raises:
         StorageError: the disk is full, or `path` cannot be written.
@@ -153,7 +154,7 @@ def join(
                     f"{path.name} cannot be joined ({said.strip().splitlines()[-1]}): move "
                     f"{path.parent} away and run the command again."
                 )
-            stamp_mp4(aside, record)
+            stamp_mp4(aside, record, source)
             aside.replace(path)
     finally:
         for temporary in (aside, names, about):

@@ -21,6 +21,7 @@ from merzmory.film.loudness import LOUDNESS
 from merzmory.film.reel import STRETCH, Music, Reel, stretches
 from merzmory.film.slides import MOTION, Look, Size, Slides, frame_size, hung
 from merzmory.manifest import Work
+from merzmory.provenance import TRAINED
 from merzmory.records import Shot
 
 
@@ -43,13 +44,15 @@ def slideshow(
     read: Callable[[Path], Image.Image] = decode.upright_srgb,
     codec: str = "h264",
     loudness: float = LOUDNESS,
-    record: Mapping[str, Any] | None = None,
+    record: Callable[[], Mapping[str, Any]] = dict,
+    source: str = TRAINED,
 ) -> Work:
     """The Work of a film of `pictures`: film.mp4 (or .mov), poster.jpg and a line a `Shot`.
 
     Cuts fall on the music's beats: those of `music`, or those of a bed made from `seed`.
     `fade` is the seconds of a cross-fade; it is at most the length of a shot. Shots in `wipes`
-    are wiped in. `captions` stand in the pictures, `titles` (or "Picture 1") name the chapters.
+    are wiped in. `captions` stand in the pictures, `titles` (or "Picture 1") name the chapters,
+    "" begins none. The film carries `record()` and `source` (`provenance.xmp`).
 
     Raises:
         ArchiveError: there are no pictures.
@@ -95,7 +98,8 @@ def slideshow(
         lines=lines,
         poster=lambda: cuts()[1] // 2,
         chapters=chapters,
-        record=record or {},
+        record=record,
+        source=source,
     ).work(folder, settings)
 
 
@@ -112,7 +116,8 @@ def walk_film(
     seed: int = 0,
     codec: str = "h264",
     loudness: float = LOUDNESS,
-    record: Mapping[str, Any] | None = None,
+    record: Callable[[], Mapping[str, Any]] = dict,
+    source: str = TRAINED,
 ) -> Work:
     """The Work of a film of frames that a generator makes: `frame(i)` is uint8 [h, w, 3].
 
@@ -138,7 +143,8 @@ def walk_film(
         total=lambda: frames,
         frame=lambda index: hung(frame(index), box),
         lines=lambda n: [shot] if n == 0 else [],
-        record=record or {},
+        record=record,
+        source=source,
     ).work(folder, settings)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ class Reel:
     lines: Callable[[int], list[dict[str, Any]]]  # of a stretch, without "file"
     poster: Callable[[], int] = lambda: 0  # a frame of the first stretch
     chapters: Callable[[], list[Chapter]] = list
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: Callable[[], Mapping[str, Any]] = dict
+    source: str = provenance.TRAINED
 
     def work(self, folder: Path, settings: Mapping[str, Any]) -> Work:
         """The Work of film.mp4 (or .mov), poster.jpg and the lines.
@@ -99,7 +100,7 @@ class Reel:
         def frame(number: int) -> NDArray[np.uint8]:
             made = self.frame(number)
             if number == poster:
-                said = provenance.xmp({**self.record, "poster": True})
+                said = provenance.xmp(self.record(), self.source)
                 Image.fromarray(made).save(part / POSTER, quality=90, xmp=said)
             return made
 
@@ -131,11 +132,12 @@ class Reel:
                 chapters=self.chapters(),
                 seconds=seconds,
                 record={
-                    **self.record,
+                    **self.record(),
                     "frames": self.total(),
                     "fps": self.fps,
                     "music": "bed" if self.music.file is None else "own",
                 },
+                source=self.source,
             )
         shutil.rmtree(part / _STRETCHES, ignore_errors=True)
 

@@ -27,6 +27,7 @@ from merzmory.frame import SQUARE, Frame
 from merzmory.gallery.credits import credits_of
 from merzmory.gallery.pictures import hang, photograph, shown_size
 from merzmory.manifest import Work, finished_with, lay_out, read_manifest, write_aside
+from merzmory.provenance import inherited
 from merzmory.records import Announce, Progress
 
 KIND = "gallery"
@@ -36,6 +37,8 @@ _NOTHING_BUT_HELD = (
     "Every picture is held back, as a near copy of a photograph or because you decided so: look at "
     "them, and decide with `merzmory decide CONFIG --publish SEED`, or make other samples."
 )
+# what the larger picture says of itself; its nearest, where no photographs are to be shown
+_NOT_ITS_OWN = {"nearest", "width", "height", "source_file"}
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
@@ -167,7 +170,14 @@ def _hang(
 ) -> dict[str, Any]:
     line = found.pictures[number]
     made_by = {key: line[key] for key in ("seed", "psi", "step") if line.get(key) is not None}
-    record = {"title": title, "number": number + 1, **made_by}
+    record = {
+        **{k: v for k, v in inherited(pictures / line["file"]).items() if k not in _NOT_ITS_OWN},
+        "kind": "gallery",
+        "title": title,
+        "number": number + 1,
+        **made_by,
+        "nearest": [str(match["photo"])[:16] for match in found.nearest[number]],
+    }
     hung = hang(pictures / line["file"], part, f"{number + 1:04d}", record)
     beside = []
     for match in found.nearest[number]:

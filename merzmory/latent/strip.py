@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,11 +44,13 @@ def plan(
     labels: Sequence[str] = (),
     label: str = "",
     shape: Frame = SQUARE,
+    birth: Callable[[], Mapping[str, Any]] = dict,
 ) -> Work:
     """Two sheets, strip-ema.png and strip-raw.png: rows are seeds 0.., columns are steps.
 
     `snapshots` maps a step to its slim checkpoint, which holds G and G_ema. In a network that
     knows `labels`, rows take `label`, or all in turn. Tiles show what a square in `shape` shows.
+    Sheets say inside what `birth()` tells of the network.
 
     Raises:
         ConfigError: `label` is none of `labels`.
@@ -78,7 +80,14 @@ def plan(
             ],
         )
         file = f"strip-{which}.png"
-        record = {**settings, "network": which, "steps": steps, "psi": psi}
+        record = {
+            **birth(),
+            **settings,
+            "kind": "strip",
+            "network": which,
+            "steps": steps,
+            "psi": psi,
+        }
         provenance.save_png(drawn, part / file, record)
         return [{"file": file, "network": which, "title": NETWORKS[which], "steps": steps}]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +31,7 @@ def plan(
     denoise: float = 1.0,
     twin: Path | None = None,
     settings: Mapping[str, Any],
+    nearest: Callable[[], Mapping[str, Sequence[str]]] = dict,
     shard_size: int = 8,
 ) -> Work:
     """Every picture of the finished folder `pictures`, `scale` times as wide and high, as PNG.
@@ -38,7 +39,8 @@ def plan(
     A line keeps what the picture's own line says, and adds "source_file", "width", "height",
     "engine" and "scale". Below a `strength` of 1 lanczos's picture is mixed in; below a `denoise`
     of 1 the parameters of the network `twin`. `tile` (pixels of input) and `device` bound memory
-    and time and are not part of what the result is made from; the bytes of the files are.
+    and time and are not part of what the result is made from; the bytes of the files are. A picture
+    says inside what the smaller one said, and the ids that `nearest()` has for that file.
 
     Raises:
         ConfigError: there is no such engine, or a number is out of range.
@@ -71,6 +73,7 @@ def plan(
             announce(Progress("upscale", begun + len(made), len(lines), "pictures", note=note))
 
         made: list[dict[str, Any]] = []
+        told = nearest()
         for line, large in _together(pictures, shards[index], ready(), tile, heard):
             written = {
                 **line,
@@ -83,7 +86,10 @@ def plan(
             }
             path = part / written["file"]
             path.parent.mkdir(parents=True, exist_ok=True)
-            provenance.save_png(large, path, {**public, **written})
+            born = provenance.inherited(pictures / line["file"])
+            near = told.get(line["file"])
+            said = {**born, **public, **written, "kind": "upscaled"}
+            provenance.save_png(large, path, {**said, "nearest": near} if near else said)
             made.append(written)
             announce(Progress("upscale", begun + len(made), len(lines), "pictures"))
         return made
