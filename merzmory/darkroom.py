@@ -14,8 +14,9 @@ from merzmory.door import ConfigArgument, Door, SetOption, entered
 if TYPE_CHECKING:
     from merzmory.config import Config
     from merzmory.latent.vectors import Vector
+    from merzmory.opened import Network
     from merzmory.step import Step
-    from merzmory.travel import Network, Start
+    from merzmory.travel import Start
     from merzmory.workspace import Workspace
 
 _PANEL = "Look around"
@@ -324,7 +325,7 @@ def _start(
 
 
 def _network(step: int | None, which: str, file: Path | None) -> Network:
-    from merzmory.travel import Network
+    from merzmory.opened import Network
 
     chosen: Any = _one_of(which, ("", "ema", "raw"), "--network")
     return Network(step, chosen, file.expanduser() if file else None)
