@@ -43,6 +43,9 @@ class Licence:
     what: str = "base"  # or photographs, upscaler
 
 
+FROM_SCRATCH = Licence("It was trained from scratch: no licence of a base binds it.", "", "yes")
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """The licences behind a result."""
@@ -79,7 +82,7 @@ def of_network(source: Path) -> Licence:
         return _of_file(source, f"The licence of {source.name}")
     about = run.read_run(source)
     if not about["base"]:
-        return Licence("It was trained from scratch: no licence of a base binds it.", "", "yes")
+        return FROM_SCRATCH
     base = source / about["base"]  # a run that was moved carries its base inside
     subject = f"The licence of its base {base.name}"
     if base.is_file():

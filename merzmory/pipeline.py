@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merzmory import archives, hindsight, licence, lineage, outlook, wander, weights
+from merzmory import archives, filming, hindsight, licence, lineage, outlook, wander, weights
 from merzmory.archaeology import match as matching
 from merzmory.archaeology.embedders import embed_unit
 from merzmory.archive import culling, stacks
@@ -37,7 +37,7 @@ from merzmory.latent import export as exporting
 from merzmory.latent import sample as sampling
 from merzmory.latent import strip as strips
 from merzmory.latent import timelapse as timelapses
-from merzmory.manifest import Work, read_manifest
+from merzmory.manifest import Work
 from merzmory.records import Announce, Progress
 from merzmory.step import Step, engine_errors, one_after_the_other
 from merzmory.upscale import upscale as enlarging
@@ -151,6 +151,7 @@ def strip(config: Config, workspace: Workspace) -> Work:
         settings=result.settings,
         labels=lineage.labels(config, workspace),
         shape=lineage.frame(config, workspace),
+        birth=partial(lineage.birth, config, workspace),
         **config.strip.model_dump(),
     )
 
@@ -177,9 +178,9 @@ def timelapse(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         fps=knobs.fps,
         size=size,
-        music=config.film.music,
         settings=result.settings,
         kind="timelapse",
+        **filming.manner(config, workspace),
     )
 
 
@@ -226,6 +227,7 @@ def sample(config: Config, workspace: Workspace) -> Work:
         settings=result.settings,
         labels=lineage.labels(config, workspace),
         shape=lineage.frame(config, workspace),
+        birth=partial(lineage.birth, config, workspace),
         **knobs,
     )
 
@@ -252,15 +254,17 @@ def match(config: Config, workspace: Workspace) -> Work:
 def upscale(config: Config, workspace: Workspace) -> Work:
     """Enlarge the pictures."""
     result, knobs = lineage.upscaled(config, workspace), lineage.enlarger(config, workspace)
-    named = {key: knobs.pop(key) for key in ("weights", "twin") if key in knobs}
+    named: dict[str, Any] = {key: knobs.pop(key) for key in ("weights", "twin") if key in knobs}
+    named = {key: weights.find(name, workspace.weights) for key, name in named.items()}
     return enlarging.plan(
         pictures=lineage.samples(config, workspace).finished(),
         folder=result.folder,
         tile=config.upscale.tile,
         device=config.train.device,
         settings=result.settings,
+        nearest=partial(filming.nearest, config, workspace),
         **knobs,
-        **{key: weights.find(name, workspace.weights) for key, name in named.items()},
+        **named,
     )
 
 
@@ -274,37 +278,26 @@ def walk(config: Config, workspace: Workspace) -> Work:
         folder=result.folder,
         fps=manner.rate,
         size=size,
-        music=config.film.music,
         settings=result.settings,
+        **filming.manner(config, workspace),
     )
 
 
 def film(config: Config, workspace: Workspace) -> Work:
     """Cut the enlarged pictures into a film with music."""
-    result = lineage.film(config, workspace)
-    pictures = lineage.upscaled(config, workspace).finished()
-    knobs = config.film.model_dump()
-    side = archives.resolution(config, workspace)
-    size = lineage.frame(config, workspace).within(knobs.pop("size"), side)
-    return montage.slideshow(
-        pictures=[pictures / line["file"] for line in read_manifest(pictures)],
-        folder=result.folder,
-        settings=result.settings,
-        size=size,
-        **knobs,
-    )
+    return filming.film(config, workspace)
 
 
 def publish(config: Config, workspace: Workspace) -> Work:
     """Hang the pictures, their nearest photographs and the film in a static gallery."""
     result = lineage.gallery(config, workspace)
     held = hindsight.held(config, workspace)
-    film = lineage.film(config, workspace).finished() / "film.mp4"
+    film = lineage.film(config, workspace).finished() / "film.mp4"  # a browser shows no ProRes
     return site.plan(
         pictures=lineage.upscaled(config, workspace).finished(),
         matches=lineage.matches(config, workspace).finished(),
         originals=lineage.dataset(config, workspace).finished(),
-        film=None if held else film,  # it shows every picture
+        film=None if held or not film.is_file() else film,  # it shows every picture
         held=held,
         folder=result.folder,
         settings=result.settings,

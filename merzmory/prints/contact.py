@@ -1,8 +1,11 @@
-"""Contact sheets to print: all pictures of a folder, small, on pages of paper, with captions."""
+"""Contact sheets to print: all pictures of a folder, small, on pages of paper, with captions.
+
+The pages are pictures, and together `contact.pdf`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +15,16 @@ from PIL import Image
 from merzmory import provenance
 from merzmory.errors import ConfigError
 from merzmory.manifest import Work, lay_out, read_manifest
+from merzmory.prints.pdf import write_pdf
 from merzmory.prints.sizes import DPI, page_pixels
 from merzmory.records import Announce, Progress
 from merzmory.sheet import LIGHT, Grid, about, head_height, sheet
 
+PDF = "contact.pdf"
 _MARGIN = 12 / 25.4  # inches
 _GAP = 3 / 25.4  # inches
 _TEXT = 8 / 72  # inches: 8 point
-_CAPTION_LINES = 2
+_CAPTION_LINES = 3
 _COLOURS = replace(LIGHT, paper="#ffffff")  # the paper's own white costs no ink
 _MOST_PIXELS = 120_000_000  # a page in memory: 360 MB
 
@@ -32,11 +37,13 @@ def plan(
     dpi: int = DPI,
     columns: int = 5,
     title: str = "",
+    notes: Mapping[str, str] | None = None,
     settings: Mapping[str, Any],
 ) -> Work:
     """Pages `page-00.png` on of the finished folder `pictures`, upright, tagged with `dpi`.
 
-    A line is {"file", "page", "pages", "pictures", "width", "height", "paper", "dpi"}.
+    `notes` gives a picture (by its "source_file") a last line of its caption. A line is {"file",
+    "page", "pages", "pictures", "width", "height", "paper", "dpi"}.
 
     Raises:
         ConfigError: there is no such paper, or the page has no room for the columns.
@@ -63,7 +70,7 @@ def plan(
             text=grid.text,
             title=title or "Contact sheet",
             note=f"page {index + 1} of {len(pages)}",
-            captions=[[about(line) for line in row] for row in rows],
+            captions=[[_caption(line, notes or {}) for line in row] for row in rows],
             colours=_COLOURS,
         )
         page = Image.new("RGB", (width, height), _COLOURS.paper)
@@ -78,8 +85,23 @@ def plan(
         announce(Progress("contact", index + 1, len(pages), "pages"))
         return [line]
 
+    def join(part: Path, lines: list[dict[str, Any]]) -> None:
+        named = title or "Contact sheet"
+        write_pdf(_pages(part, lines), part / PDF, dpi=dpi, title=named)
+
     made_from = {**settings, "paper": paper, "dpi": dpi, "columns": columns, "title": title}
-    return lay_out("contact", folder, made_from, len(pages), make)
+    return lay_out("contact", folder, made_from, len(pages), make, join=join)
+
+
+def _caption(line: Mapping[str, Any], notes: Mapping[str, str]) -> str:
+    note = notes.get(line.get("source_file", line["file"]), "")
+    return f"{about(line)}\n{note}".rstrip()
+
+
+def _pages(part: Path, lines: Iterable[Mapping[str, Any]]) -> Iterator[Image.Image]:
+    for line in lines:
+        with Image.open(part / line["file"]) as page:
+            yield page.convert("RGB")
 
 
 def _grid(width: int, height: int, dpi: int, columns: int) -> Grid:

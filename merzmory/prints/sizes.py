@@ -74,7 +74,7 @@ def sizes(width: int, height: int, dpi: int = DPI) -> list[PrintSize]:
                 width_mm=round(width * per_pixel, 1),
                 height_mm=round(height * per_pixel, 1),
                 dpi=round(fine, 1),
-                grade=_grade(fine / dpi),
+                grade=graded(fine / dpi),
                 enlarge=round(max(1.0, dpi / fine), 2),
             )
         )
@@ -84,7 +84,7 @@ def sizes(width: int, height: int, dpi: int = DPI) -> list[PrintSize]:
 def largest(width: int, height: int, dpi: int = DPI) -> tuple[float, float]:
     """Width and height in millimetres at which the picture prints at just `dpi`."""
     _positive(width, height, dpi)
-    return round(width / dpi * _INCH, 1), round(height / dpi * _INCH, 1)
+    return millimetres(width, dpi), millimetres(height, dpi)
 
 
 def page_pixels(paper: str, dpi: int = DPI) -> tuple[int, int]:
@@ -99,10 +99,21 @@ def page_pixels(paper: str, dpi: int = DPI) -> tuple[int, int]:
         raise ConfigError(f"There is no paper {paper}: {hint}")
     _positive(dpi)
     shorter, longer = PAPERS[paper]
-    return round(shorter / _INCH * dpi), round(longer / _INCH * dpi)
+    return pixels(shorter, dpi), pixels(longer, dpi)
 
 
-def _grade(share: float) -> Grade:
+def pixels(millimetres: float, dpi: int) -> int:
+    """So many dots."""
+    return round(millimetres / _INCH * dpi)
+
+
+def millimetres(dots: int, dpi: int) -> float:
+    """How long so many dots are, to a tenth."""
+    return round(dots / dpi * _INCH, 1)
+
+
+def graded(share: float) -> Grade:
+    """How it looks, by the share of the dpi asked for that the picture has."""
     if share >= 0.995:  # a page of A4 has 2480.3 pixels
         return "sharp"
     if share >= 2 / 3:
