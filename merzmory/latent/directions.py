@@ -113,7 +113,7 @@ def sampled(generator: StyleGenerator, seeds: int, label: int | None = None) -> 
         )[:, 0]
         for at in range(0, seeds, _BATCH)
     ]
-    return torch.cat(rows).double().cpu().numpy()
+    return torch.cat(rows).cpu().double().numpy()
 
 
 def covariance(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -127,7 +127,7 @@ def squared(generator: StyleGenerator, layers: Range) -> NDArray[np.float64]:
     total = np.zeros((generator.w_dim, generator.w_dim))
     for layer, affine in affines(generator):
         if layers[0] <= layer < layers[1]:
-            a = (affine.weight * affine.weight_gain).detach().double().cpu().numpy()
+            a = (affine.weight * affine.weight_gain).detach().cpu().double().numpy()
             total += a.T @ a
     return total
 

@@ -226,6 +226,8 @@ class Explorer:
     def _label(self, vector: Vector) -> int | None:
         if not self.generator.c_dim:
             return None  # a vector that knows its album may be shown by a network without any
+        if vector.space == "w" and not vector.label:
+            return 0  # a w shows itself; only the moves of its grid need a class
         if vector.label not in self.labels:
             raise FormatError(
                 f"The vector {vector.name or 'without name'} is of the label {vector.label or 'none'}, "
@@ -242,14 +244,14 @@ class Explorer:
             if at not in self._moves:  # one by one, as pictures are
                 z = _tensor(drawn[column].astype(np.float32))
                 w = generate.mapping(self.generator, z, label=label)[0, 0]
-                self._moves[at] = w.double().cpu().numpy()
+                self._moves[at] = w.cpu().double().numpy()
         return np.stack([self._moves[seed, side * n, row, label] for n in range(columns + 1)])
 
     def _mean_w(self, label: int | None) -> Doubles:
         if label not in self._centres:
             z = generate.latents(range(_CENTRE_OF), self.generator.z_dim)
             w = generate.mapping(self.generator, z, label=label)[:, 0]
-            self._centres[label] = w.double().mean(dim=0).cpu().numpy()
+            self._centres[label] = w.cpu().double().mean(dim=0).numpy()
         return self._centres[label]
 
 

@@ -235,6 +235,8 @@ def test_what_cannot_be_asked(explorers: dict[str, Explorer]) -> None:
     with pytest.raises(ConfigError, match="1962, 1963"):
         labelled.seed(0, "1999")
     assert plain.picture(labelled.seed(0, "1962"), 1.0).shape == (16, 16, 3)
+    nameless = Place(Vector("w", np.ones(8, np.float32)))  # projected without a label
+    assert len(dict(labelled.pictures(nameless, [(0, 0), (1, 0)]))) == 2
 
 
 def test_a_grid_as_a_folder(explorers: dict[str, Explorer], tmp_path: Path) -> None:
