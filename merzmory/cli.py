@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import afterwards, beforehand, darkroom, fetching, lighttable, outings, paper, people
+from merzmory import (
+    afterwards,
+    beforehand,
+    darkroom,
+    fetching,
+    films,
+    inside,
+    lighttable,
+    outings,
+    paper,
+    people,
+)
 from merzmory.door import (
     ConfigArgument,
     OutputsOption,
@@ -71,6 +82,8 @@ app.add_typer(afterwards.app)
 app.add_typer(darkroom.app)
 app.add_typer(outings.app)
 app.add_typer(paper.app)
+app.add_typer(films.app)
+app.add_typer(inside.app)
 app.add_typer(weights_app, name="weights", rich_help_panel="Look")
 
 

@@ -98,7 +98,9 @@ class Cull(_Section):
     min_side: int = Field(0, ge=0)  # shorter side in pixels; 0: the dataset's resolution
     screenshots: Literal["reject", "keep"] = "reject"
     memes: Literal["reject", "keep"] = "reject"  # pictures with a caption across or beside them
-    max_text: float = Field(0.25, gt=0, le=1)  # share that lines of writing cover; 1: documents, too
+    max_text: float = Field(
+        0.25, gt=0, le=1
+    )  # share that lines of writing cover; 1: documents, too
     colour: Literal["any", "bw", "colour"] = "any"  # only black and white, or only colour
     bursts: Literal["keep", "best"] = "keep"  # all frames of a burst, or its sharpest
     picked_only: bool = False  # only what you picked (`merzmory mark CONFIG PHOTO --pick`)
@@ -221,7 +223,7 @@ class Walk(_Section):
     psi_to: float = Field(1.0, ge=-2, le=2)
     label: Label = ""  # of a network with labels; "": the first
     fps: int = Field(24, ge=1, le=120)
-    size: int = Field(512, ge=64, le=8192)  # pixels of the longer side; 1920 full HD, 3840 4K
+    size: FilmSize = 512  # pixels of the longer side; or 720p, 1080p, 4k: of the shorter
     aspect: str = ""  # of the film, such as 16:9 or 9:16; "": the picture's
     pictures: int = Field(1, ge=1, le=64)  # side by side, each on a walk of its own
     captions: bool = True  # the dates of projected photographs below the picture
@@ -315,11 +317,15 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{file} is not valid TOML ({error}): mend that line.") from error
     except OSError as error:
         raise ConfigError(f"{file} cannot be read ({error.strerror}): check the path.") from error
+    return checked(values, overrides, file.stem)
+
+
+def checked(values: dict[str, Any], overrides: Sequence[str], name: str) -> Config:
+    """The config of `values` with overrides, named `name` unless they say otherwise; as `load`."""
     for override in overrides:
         keys.lay_over(values, override)
     keys.check(values, Config)
-    if not values.get("name"):
-        values["name"] = file.stem
+    values["name"] = values.get("name") or name
     try:
         return Config.model_validate(values)
     except EngineError as error:

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from merzmory import archives, decode, lineage, provenance
-from merzmory.config import Config, Film
-from merzmory.errors import ArchiveError, ConfigError, FormatError
+from merzmory.config import Config
+from merzmory.errors import ConfigError
 from merzmory.film import montage
 from merzmory.film.captions import place_words
 from merzmory.film.scroll import Scroll
@@ -20,11 +20,12 @@ from merzmory.film.slides import frame_size
 from merzmory.frame import ratio_of
 from merzmory.gallery.site import month
 from merzmory.manifest import Work, is_finished, read_manifest
+from merzmory.step import Step
 from merzmory.workspace import Workspace
 
 _HEX = 16  # digits of a photograph's id in a record: enough to find it, in an archive of any size
 _SCROLL = 30.0  # seconds of the film strip
-_KNOBS = {"fps", "fade", "music", "loudness", "codec", "motion", "fill"}
+KNOBS = {"fps", "fade", "music", "loudness", "codec", "motion", "fill"}
 
 
 def film(config: Config, workspace: Workspace) -> Work:
@@ -35,7 +36,7 @@ def film(config: Config, workspace: Workspace) -> Work:
     pictures, titles = [folder / line["file"] for line in lines], [_title(line) for line in lines]
     matched = _matched(config, workspace)
     captions = _captions(config, workspace, lines, matched)
-    how: dict[str, Any] = knobs.model_dump(include=_KNOBS)
+    how: dict[str, Any] = knobs.model_dump(include=KNOBS)
     seconds, wipes = knobs.seconds_per_picture, frozenset[int]()
     shape, read = lineage.frame(config, workspace), decode.upright_srgb
     if knobs.beside != "none":
@@ -108,48 +109,6 @@ def rolled(config: Config, workspace: Workspace) -> lineage.Result:
         "network": config.sample.network,
     }
     return lineage.Result("roll", workspace.result("roll", settings), settings)
-
-
-def slideshow(
-    pictures: Sequence[Path],
-    folder: Path,
-    knobs: Film,
-    *,
-    settings: Mapping[str, Any],
-    captions: Sequence[str] = (),
-) -> Work:
-    """Any pictures as a film, in their order and in the shape of the first one.
-
-    What it says of its making is what the pictures say: made by a network, in part, or nothing.
-
-    Raises:
-        ArchiveError: there are no pictures, or the first cannot be read.
-    """
-    if not pictures:
-        raise ArchiveError("There are no pictures to make a film of: name another folder.")
-    with decode.opened(pictures[0]) as first:
-        turned = decode.orientation(first) >= 5
-        sides = first.size[::-1] if turned else first.size
-    ratio = ratio_of(knobs.aspect) if knobs.aspect else sides[0] / sides[1]
-
-    @cache
-    def made() -> list[dict[str, Any]]:
-        return [record for path in pictures if (record := provenance.inherited(path))]
-
-    generated = sum(_is_made(path) for path in pictures)
-    source = provenance.COMPOSITE if generated else ""
-    return montage.slideshow(
-        pictures=pictures,
-        folder=folder,
-        settings=settings,
-        seconds_per_picture=knobs.seconds_per_picture,
-        size=frame_size(knobs.size, ratio),
-        captions=captions,
-        titles=captions,
-        record=lambda: {"kind": "slideshow", "count": len(pictures), **_common(made())},
-        source=provenance.TRAINED if generated == len(pictures) else source,
-        **knobs.model_dump(include=_KNOBS),
-    )
 
 
 def own_texts(file: Path, count: int) -> list[str]:
@@ -237,28 +196,6 @@ def _record(
     }
 
 
-def _common(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all of some records say alike of where they come from, and their seeds."""
-    if not records:
-        return {}
-    first = records[0]
-    alike = {
-        key: first[key]
-        for key in ("run", "step", "base", "licence", "may_sell", "network_sha256", "psi")
-        if key in first and all(record.get(key) == first[key] for record in records)
-    }
-    seeds = [record["seed"] for record in records if "seed" in record]
-    return {**alike, **({"seeds": seeds} if seeds else {})}
-
-
-def _is_made(path: Path) -> bool:
-    """Whether a picture says itself that a network made it."""
-    try:
-        return "lgorithmicMedia" in provenance.told(path)[1]
-    except FormatError:
-        return False
-
-
 def _ratio(config: Config, workspace: Workspace) -> float:
     if config.film.aspect:
         return ratio_of(config.film.aspect)
@@ -269,3 +206,6 @@ def _ratio(config: Config, workspace: Workspace) -> float:
 
 def _title(line: Mapping[str, Any]) -> str:
     return f"Seed {line['seed']}" if line.get("seed") is not None else str(line["file"])
+
+
+ROLL = Step("roll", "Letting the film strip pass by", roll)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from merzmory import archives, weights
+from merzmory import archives, licence, weights
 from merzmory.archaeology import embedders
 from merzmory.archaeology.network import Here
 from merzmory.archive import marks
@@ -164,7 +164,7 @@ def timelapse(config: Config, workspace: Workspace) -> Result:
         **_trained(config, workspace),
         **config.timelapse.model_dump(),
         **config.strip.model_dump(include={"psi", "label"}),
-        "music": _music(config),
+        **heard(config),
     }
     return Result("timelapse", workspace.result("timelapse", settings), settings)
 
@@ -289,7 +289,7 @@ def walk(config: Config, workspace: Workspace) -> Result:
         **_trained(config, workspace),
         **config.walk.model_dump(exclude=unused),
         "network": config.sample.network,
-        "music": _music(config),
+        **heard(config),
     }
     through = config.walk.through
     if through in (TIME, YEARS):
@@ -325,11 +325,18 @@ def walked(config: Config, workspace: Workspace) -> Path | None:
 
 def film(config: Config, workspace: Workspace) -> Result:
     """The pictures as a film."""
+    knobs = config.film
     settings = {
-        **config.film.model_dump(),
+        **knobs.model_dump(exclude={"texts"}),
         "pictures": upscaled(config, workspace).folder.name,
-        "music": _music(config),
+        **heard(config),
     }
+    if knobs.texts is not None:
+        if not knobs.texts.is_file():
+            raise ConfigError(f"There is no text file {knobs.texts}: check film.texts.")
+        settings["texts"] = _digest(knobs.texts)
+    elif knobs.captions != "none" or knobs.beside != "none":
+        settings["matches"] = matches(config, workspace).folder.name
     return Result("film", workspace.result("film", settings), settings)
 
 
@@ -346,17 +353,32 @@ def gallery(config: Config, workspace: Workspace) -> Result:
     return Result("publish", workspace.result("gallery", settings), settings)
 
 
+def birth(config: Config, workspace: Workspace) -> dict[str, Any]:
+    """What a picture says of the network that made it: its run and step, base, licence and digest."""
+    file = snapshot(config, workspace)
+    chain = licence.chain(training(config, workspace))
+    return {
+        **_trained(config, workspace),
+        "base": Path(config.train.base).name or "none",  # a base may be a path of this machine
+        "licence": chain.verdict,
+        "may_sell": chain.may_sell,
+        "network_sha256": _digest(file),
+    }
+
+
 def _trained(config: Config, workspace: Workspace) -> dict[str, Any]:
     return {"run": training(config, workspace).name, "step": config.train.steps}
 
 
-def _music(config: Config) -> str:
+def heard(config: Config) -> dict[str, Any]:
+    """What a film sounds like, and what it is written as."""
     music = config.film.music
-    if music is None:
-        return "bed"
-    if not music.is_file():
+    if music is not None and not music.is_file():
         raise ConfigError(f"There is no music file {music}: check film.music.")
-    return _digest(music)
+    return {
+        "music": "bed" if music is None else _digest(music),
+        **config.film.model_dump(include={"loudness", "codec"}),
+    }
 
 
 def _digest(file: Path) -> str:
