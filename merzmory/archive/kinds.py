@@ -142,18 +142,26 @@ def writing(grey: Grey) -> list[Line]:
     """What looks like lines of writing, dark on light and light on dark, small and large."""
     if min(grey.shape) < _LEAST_SIDE:
         return []
-    found = _written(grey, min(1.0, _FINE / max(grey.shape)))
+    scale = min(1.0, _FINE / max(grey.shape))
+    fine = _reduced(grey, scale)
+    found = _written(fine, scale)
     if min(grey.shape) < _ROOM:
         return found
-    large = _written(grey, _COARSE / max(grey.shape))
+    coarse = _COARSE / max(grey.shape)
+    large = _written(_reduced(fine, coarse / scale), coarse)
     return found + [line for line in large if not any(_covered(line, other) for other in found)]
 
 
+def _reduced(grey: Grey, scale: float) -> Grey:
+    """`grey` at `scale`."""
+    if scale >= 1:
+        return grey
+    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
 def _written(grey: Grey, scale: float) -> list[Line]:
-    """Lines of one size of writing, which is looked for in the picture at `scale`."""
-    if scale < 1:
-        reduced = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        grey = np.asarray(reduced, np.uint8)
+    """Lines of one size of writing in a picture that is reduced by `scale`; boxes are the whole one's."""
     found = []
     for way in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT):
         above = cv2.morphologyEx(grey, way, np.ones((_STROKE, _STROKE), np.uint8))
@@ -168,7 +176,10 @@ def _lines(grey: Grey, above: Grey) -> Iterator[Line]:
     strokes = (above >= _CONTRAST).view(np.uint8)
     joined = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, np.ones((1, _REACH), np.uint8))
     joined = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, _REACH), np.uint8))
-    _count, _labels, stats, _centres = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    # runs of _REACH pixels leave less than 2^16 pieces; this way takes a third of the default's time
+    _count, _labels, stats, _centres = cv2.connectedComponentsWithStatsWithAlgorithm(
+        joined, 8, cv2.CV_16U, cv2.CCL_SPAGHETTI
+    )
     width, height, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
     fits = (height >= _LINE[0]) & (height <= _LINE[1]) & (width >= _LONG * height)
     fits &= area >= _FULL_BOX * width * height
