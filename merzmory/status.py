@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import shutil
@@ -36,10 +37,10 @@ def ending(
     yield f"\n  Done in {took}, from {counted(rows)}. To look at:\n"
     for title, path in made:
         yield f"    {title:<{widest}}  {path}"
-    near = held(config, config.workspace())
-    if near:
-        yield ""
-        yield from held_lines(argument, overrides, near)
+    with contextlib.suppress(MerzmoryError):  # pictures that were not matched
+        if near := held(config, config.workspace()):
+            yield ""
+            yield from held_lines(argument, overrides, near)
     said, words = "Let it forget more (it goes on from here):", list(overrides)
     words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
     if config.archive.folder is None and not config.archive.is_fetched:
