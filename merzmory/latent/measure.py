@@ -51,11 +51,11 @@ _NEIGHBOURS = 3
 _WIDTH = 80  # characters
 _COLUMNS = {"base": "the base", "ema": "G_ema", "raw": "G", "halves": "two halves"}
 _MEANING = {
-    "FID": "all together, how unlike your photographs; 0 is the same, and few pictures raise it",
-    "KID": "the same times 1000, whatever the count, with one standard error; 0: no difference",
-    "Precision": "0 to 1: the share of pictures that could be photographs of yours",
-    "Recall": "0 to 1: the share of your photographs that the pictures reach",
-    "SWD": "texture and composition of the pixels; 0 is the same",
+    "FID": "how unlike your photographs, all together; few pictures raise it",
+    "KID": "the same x 1000, whatever the count, ± its error; 0: no difference",
+    "Precision": "0 to 1: share of pictures that could be photographs of yours",
+    "Recall": "0 to 1: share of your photographs that the pictures reach",
+    "SWD": "texture and composition, on the pixels; 0 is the same",
 }
 
 
