@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from merzmory.config import Config
 from merzmory.dataset.build import Cutter
 from merzmory.errors import ArchiveError, ConfigError
 from merzmory.film.slides import frame_size
+from merzmory.frame import ratio_of
 from merzmory.latent import projections, vectors
 from merzmory.latent import walk as walks
 from merzmory.latent.favourites import Favourites
+from merzmory.latent.labels import in_turn
 from merzmory.latent.perception import LINEAR, LPIPS, VGG, Discriminating
 from merzmory.latent.projections import Target
 from merzmory.latent.vectors import Vector
@@ -32,30 +34,44 @@ from merzmory.workspace import Workspace
 
 def manner(config: Config) -> walks.Manner:
     """How the config's walk goes."""
-    return walks.Manner(**config.walk.model_dump())
+    return walks.Manner(**config.walk.model_dump(exclude={"size", "aspect", "preview_size"}))
 
 
 def screen(config: Config, workspace: Workspace) -> tuple[int, int]:
     """Width and height of the walk's frames, even; raises ConfigError for an aspect that is none."""
-    shape = lineage.frame(config, workspace)
-    return frame_size(manner(config).screen(shape, archives.resolution(config, workspace)))
+    knobs = config.walk
+    shown = lineage.frame(config, workspace).size(archives.resolution(config, workspace))
+    ratio = ratio_of(knobs.aspect) if knobs.aspect else shown[0] / shown[1]
+    return frame_size(knobs.preview_size if knobs.preview else knobs.size, ratio)
 
 
 def frames(
     config: Config, workspace: Workspace, size: tuple[int, int]
 ) -> Callable[[int], NDArray[np.uint8]]:
-    """The walk's frames; raises as `latent.walk.frames` and `points`, at the first of them."""
-    network, names = lineage.snapshot(config, workspace), lineage.labels(config, workspace)
-    return walks.frames(
-        network=network,
-        which=config.sample.network,
-        manner=manner(config),
-        vectors=points(config, workspace),
-        size=size,
-        device=config.train.device,
-        labels=names,
-        shape=lineage.frame(config, workspace),
-    )
+    """The walk's frames; the first of them opens the network, and raises as `latent.walk.frames`.
+
+    Raises:
+        ConfigError: there is no such label.
+        MerzmoryError: nothing was trained, or as `points`.
+    """
+    names = lineage.labels(config, workspace)
+    in_turn(names, config.walk.label, "walk.label")
+    given = points(config, workspace)
+
+    @cache
+    def walk() -> Callable[[int], NDArray[np.uint8]]:
+        return walks.frames(
+            network=lineage.snapshot(config, workspace),
+            which=config.sample.network,
+            manner=manner(config),
+            vectors=given,
+            size=size,
+            device=config.train.device,
+            labels=names,
+            shape=lineage.frame(config, workspace),
+        )
+
+    return lambda number: walk()(number)
 
 
 def points(config: Config, workspace: Workspace) -> list[Vector]:

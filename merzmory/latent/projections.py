@@ -85,7 +85,8 @@ def plan(
     def make(part: Path, index: int, announce: Announce) -> Iterable[dict[str, Any]]:
         explorer, perception, where = opened()
         some, state = batches[index], part / f"state-{index:06d}.safetensors"
-        known = [target.label or (labels[0] if labels else "") for target in some]
+        other = labels[0] if labels else ""
+        known = [target.label if target.label in labels else other for target in some]
         work = Projection(
             explorer.generator,
             perception,

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from merzmory.errors import ConfigError
-from merzmory.frame import SQUARE, Frame, ratio_of
+from merzmory.frame import SQUARE, Frame
 from merzmory.gan import generate
 from merzmory.latent import motion
 from merzmory.latent.explore import Explorer
@@ -40,7 +40,7 @@ _MOST = 16  # pictures of a forward: more gain little
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a walk goes: the [walk] section of a config, whose words these are."""
+    """How a walk goes, in the words of a config's [walk] section."""
 
     through: str
     keyframes: int
@@ -57,13 +57,10 @@ class Manner:
     psi_to: float
     label: str
     fps: int
-    size: int
-    aspect: str
     pictures: int
     captions: bool
     preview: bool
     preview_fps: int
-    preview_size: int
 
     @property
     def rate(self) -> int:
@@ -74,20 +71,6 @@ class Manner:
     def frames(self) -> int:
         """How many frames there are, at least one."""
         return max(1, round(self.seconds * self.rate))
-
-    def screen(self, shape: Frame, side: int) -> tuple[int, int]:
-        """Width and height of a frame, in pixels, before they are made even.
-
-        `shape` is what a square of `side` pixels is shown as.
-
-        Raises:
-            ConfigError: the aspect is none.
-        """
-        longest = min(self.size, self.preview_size) if self.preview else self.size
-        if not self.aspect:
-            return shape.within(longest, side)
-        ratio = ratio_of(self.aspect)
-        return round(longest * min(1.0, ratio)), round(longest * min(1.0, 1 / ratio))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

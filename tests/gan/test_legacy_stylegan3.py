@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from merzmory.config import Walk
 from merzmory.gan import checkpoint, generate, legacy
 from merzmory.gan.__main__ import main
 from merzmory.gan.config import EngineError, NetworkConfig, TrainConfig
@@ -176,8 +177,11 @@ def test_sample_and_inspect(path: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_walk(path: Path) -> None:
+    knobs = Walk(keyframes=2, seconds=1, fps=4).model_dump(
+        exclude={"size", "aspect", "preview_size"}
+    )
     frame = walk.frames(
-        network=path, which="ema", seeds=[0, 1], count=4, psi=0.7, device="cpu", batch=2
+        network=path, which="ema", manner=walk.Manner(**knobs), size=(16, 16), device="cpu"
     )
     first, others = frame(0), [frame(i) for i in (1, 2, 3)]
     assert first.shape == (16, 16, 3)
