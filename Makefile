@@ -4,12 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check setup setup-dev clean help
+.PHONY: demo test check setup setup-dev realesrgan spandrel clean help
 
 help:
 	@echo "make demo    set up, then tell the whole story on a sample archive (CPU, offline)"
 	@echo "make test    set up, then run all tests"
 	@echo "make check   lint, types, import contracts"
+	@echo "make realesrgan, make spandrel    add the upscaling engine of that name"
 	@echo "make clean   remove the virtual environment (never your outputs)"
 
 demo: setup
@@ -41,6 +42,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@$(PIP) -e '.[heic,raw,dev]'
 	@touch $@
+
+# both ask for torchvision, which is left out: to enlarge pictures they do not need it, and another build of
+# it brings another build of torch. basicsr is built with what is here, or pip fetches a second torch for it
+realesrgan: setup
+	@$(PIP) 'setuptools>=77' wheel cython scipy tqdm pyyaml
+	@$(PIP) --no-deps --no-build-isolation realesrgan==0.3.0 basicsr==1.4.2
+
+spandrel: setup
+	@$(PIP) typing_extensions
+	@$(PIP) --no-deps spandrel==0.4.2 einops
 
 clean:
 	rm -rf $(VENV)

@@ -94,17 +94,21 @@ def licences(config: Config, workspace: Workspace) -> licence.Chain:
     Raises:
         WeightsError: nothing is trained yet, and the base is not here.
     """
-    base = archives.base(config, workspace)
-    own = licence.of_network(base) if base else licence.FROM_SCRATCH
-    try:
-        training = lineage.training(config, workspace)
-    except MerzmoryError:  # nothing was read yet
-        return licence.Chain((own,))
-    upscaled = lineage.upscaled(config, workspace).folder
-    for made in (upscaled, training):
+    for made in _made(config, workspace):
         if is_finished(made) or (made / RUN).is_file():
             return licence.chain(made)
-    return licence.Chain((own,))
+    base = archives.base(config, workspace)
+    own = licence.of_network(base) if base else licence.FROM_SCRATCH
+    return licence.Chain((own, licence.of_archive(config.archive.model_dump(mode="json"))))
+
+
+def _made(config: Config, workspace: Workspace) -> list[Path]:
+    """The folders of the pictures and of the run; [] before the photographs are read."""
+    try:
+        training = lineage.training(config, workspace)
+        return [lineage.upscaled(config, workspace).folder, training]
+    except MerzmoryError:
+        return []
 
 
 def _matches(config: Config, workspace: Workspace) -> dict[str, list[dict[str, Any]]]:

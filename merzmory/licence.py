@@ -1,7 +1,7 @@
 """May I sell this? The licences behind a picture: base > photographs > upscaler > print.
 
     of_network        what the base of a run, or a network file, comes under
-    of_photographs    what the photographs that were learned from ask for
+    of_photographs    what the photographs that were learned from ask for; of_archive, before they are read
     of_enlarger       what the network that enlarged the pictures comes under
     chain             all of them behind a run, a network file or a result
 
@@ -30,6 +30,9 @@ Sale = Literal["yes", "ask", "no"]
 _STRICT: tuple[Sale, ...] = ("yes", "ask", "no")
 _CC = re.compile(r"CC (BY(?:-[A-Z]{2})*) \d\.\d")
 _FREE = {"CC0 1.0", "Public Domain Mark 1.0", "United States Government Work"}
+_LABELS = {"cc0": "CC0 1.0", "public-domain": "Public Domain Mark 1.0"} | {
+    "us-government": "United States Government Work", "no-known-restrictions": "unknown",
+}  # fmt: skip
 _ARITHMETIC = "lanczos"
 
 
@@ -67,6 +70,15 @@ class Chain:
             return f"Not for sale: {_lower(reason)}"
         return f"Ask before it is sold: {_lower(reason)}"
 
+    @property
+    def notice(self) -> str:
+        """One sentence for the public: what may not be sold says so, the rest what it comes from."""
+        if self.may_sell == "yes":
+            return self.links[0].sentence
+        reason = next(link.sentence for link in self.links if link.may_sell == self.may_sell)
+        until = " before its licences are settled" if self.may_sell == "ask" else ""
+        return f"Not for sale{until}: {_lower(reason)}"
+
     def link(self, what: str) -> Licence | None:
         """The link of the base, the photographs or the upscaler."""
         return next((link for link in self.links if link.what == what), None)
@@ -103,7 +115,7 @@ def of_photographs(dataset: Path) -> Licence:
             named[str(line["photo"])] = str(line["credit"]["licence"])
     count = len({line["photo"] for line in lines})
     if not named:
-        return _unnamed(dataset)
+        return _of_config(dataset)
     counted = Counter(named.values())
     label = max(sorted(counted), key=lambda one: _STRICT.index(_of_label(one)[0]))
     sale, means = _of_label(label)
@@ -186,26 +198,37 @@ def _sale(weight: weights.Weight) -> Sale:
     return "ask" if weight.may_sell == "ask" else "yes" if weight.may_sell else "no"
 
 
-def _unnamed(dataset: Path) -> Licence:
-    """Of photographs without a licence: by where the config fetched them."""
+def of_archive(archive: Mapping[str, Any]) -> Licence:
+    """What a config's [archive] says of its photographs' licences, before or beside their own."""
+    source = archive.get("source") or ("" if archive.get("folder") else "sample")
+    sale: Sale = "ask"
+    if source == "sample":
+        said = (
+            "The photographs are the sample archive's, of several people (skimage/data/README.txt), "
+            "and for trying out."
+        )
+    elif source == "instagram":
+        said = (
+            "The photographs were fetched from Instagram: those that are not yours need the consent "
+            "of who took them."
+        )
+    elif source == "flickr":
+        kinds = archive.get("flickr", {}).get("licences", ())
+        sale = max(
+            (_of_label(_LABELS.get(k, f"CC {k.upper()} 2.0"))[0] for k in kinds), key=_STRICT.index
+        )
+        said = f"The photographs come from Flickr, under {', '.join(kinds)}."
+    else:
+        sale, said = "yes", "No photograph names a licence: they count as your own."
+    return Licence(said, "", sale, "photographs")
+
+
+def _of_config(dataset: Path) -> Licence:
     try:
         archive = tomllib.loads((dataset / "config.toml").read_text("utf-8")).get("archive", {})
     except (OSError, ValueError):  # a dataset that was brought along
         archive = {"source": "folder"}
-    source = archive.get("source") or ("" if archive.get("folder") else "sample")
-    if source == "sample":
-        return Licence(
-            "The photographs are the sample archive's, of several people (skimage/data/README.txt), "
-            "and for trying out.", "", "ask", "photographs",
-        )  # fmt: skip
-    if source == "instagram":
-        return Licence(
-            "The photographs were fetched from Instagram: those that are not yours need the consent "
-            "of who took them.", "", "ask", "photographs",
-        )  # fmt: skip
-    return Licence(
-        "No photograph names a licence: they count as your own.", "", "yes", "photographs"
-    )
+    return of_archive(archive)
 
 
 def _of_label(label: str) -> tuple[Sale, str]:

@@ -292,13 +292,15 @@ def publish(config: Config, workspace: Workspace) -> Work:
     """Hang the pictures, their nearest photographs and the film in a static gallery."""
     result = lineage.gallery(config, workspace)
     held = hindsight.held(config, workspace)
+    pictures = lineage.upscaled(config, workspace).finished()
     film = lineage.film(config, workspace).finished() / "film.mp4"  # a browser shows no ProRes
     return site.plan(
-        pictures=lineage.upscaled(config, workspace).finished(),
+        pictures=pictures,
         matches=lineage.matches(config, workspace).finished(),
         originals=lineage.dataset(config, workspace).finished(),
         film=None if held or not film.is_file() else film,  # it shows every picture
         held=held,
+        notice=lambda: licence.chain(pictures).notice,
         folder=result.folder,
         settings=result.settings,
         shape=lineage.frame(config, workspace),

@@ -107,6 +107,8 @@ def test_photographs(tmp_path: Path, labels: tuple[str, ...], sale: str, said: s
         ("[archive]\n", "ask"),  # the sample
         ('[archive]\nsource = "sample"\n', "ask"),
         ('[archive]\nsource = "instagram"\n', "ask"),
+        ('[archive]\nsource = "flickr"\n[archive.flickr]\nlicences = ["by", "cc0"]\n', "yes"),
+        ('[archive]\nsource = "flickr"\n[archive.flickr]\nlicences = ["by-nc", "by"]\n', "no"),
         ('[archive]\nsource = "takeout"\nfolder = "x"\n', "yes"),
         ("no toml [", "yes"),
     ],
@@ -144,10 +146,13 @@ def test_the_strictest_link_decides(tmp_path: Path) -> None:
         assert re.fullmatch(r"Not for sale: the licence of its base .*no sales.*\.", found.verdict)
     for source in (trained, runs.snapshot_path(trained, 5), tmp_path / "samples-1"):
         assert [link.what for link in chain(source).links] == ["base", "photographs"]
+    assert found.notice == found.verdict
     run_folder(trained, "", "", "elsewhere/dataset-1")
     assert chain(made).verdict.startswith("Ask before it is sold: 1 of the 1 photographs")
+    assert chain(made).notice.startswith("Not for sale before its licences are settled: 1 of")
     run_folder(trained, "", "", "gone")
     assert chain(made).verdict.startswith("May be sold: no licence")
+    assert "sold" not in chain(made).notice  # no permission to whoever looks at the gallery
     (trained / runs.RUN).unlink()
     with pytest.raises(FormatError, match="does not lie beside it"):
         chain(made)

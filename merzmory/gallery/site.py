@@ -13,7 +13,7 @@ The words are nearest, never source: likeness is measured, descent is not.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -81,6 +81,7 @@ def plan(
     held: Collection[str] = (),
     show_originals: bool = True,
     noindex: bool = True,
+    notice: Callable[[], str] = str,
     shape: Frame = SQUARE,
     settings: Mapping[str, Any],
     shard_size: int = 12,
@@ -89,8 +90,8 @@ def plan(
 
     The lines of `matches` whose "sample" is a picture's "source_file" name the training squares
     below `originals` that lie beside it, as `shape` shows them. Pictures whose "source_file" is in
-    `held` are left out. `film` is an MP4 and is copied in. A line of the result
-    is a picture: its files, sizes, seed, psi, step, colours and `Beside`s.
+    `held` are left out. `film` is an MP4 and is copied in; `notice` says what the licences allow.
+    A line of the result is a picture: its files, sizes, seed, psi, step, colours and `Beside`s.
 
     Raises:
         ArchiveError: there are no pictures, or one cannot be read (by a shard).
@@ -124,6 +125,7 @@ def plan(
             archaeology=any(line["nearest"] for line in lines),
             noindex=noindex,
             credits=owed,
+            notice=notice(),
         )
         if owed is not None:
             said = _render("credits.html.j2", title=title, credits=owed, noindex=noindex)

@@ -59,7 +59,7 @@ def page(
         edition = f"Print {number} of {certificate.edition}"
         for name, said in (("Edition", edition), *certificate.rows):
             sheet.row(name, said)
-        sheet.row("May I sell it?", certificate.sale)
+        sheet.row("Sale", certificate.sale)
         if nearest:
             sheet.down(4)
             sheet.text(_NEAREST, 9, _INK)

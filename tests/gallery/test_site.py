@@ -217,3 +217,12 @@ def test_main_colours_are_those_that_cover_most() -> None:
     image.paste((250, 250, 250), (0, 0, 100, 30))
     image.paste((200, 20, 20), (0, 0, 9, 9))
     assert pictures.main_colours(image) == "dark blue and white"
+
+
+def test_what_the_licences_allow_is_said(inputs, tmp_path):
+    said = "Not for sale: the licence <of> its base forbids it."
+    folder = do(site.plan(**inputs, folder=tmp_path / "g", notice=lambda: said, settings={}))
+    page = (folder / "index.html").read_text("utf-8")
+    assert '<p id="licence">Not for sale: the licence &lt;of&gt; its base forbids it.</p>' in page
+    plain = do(site.plan(**inputs, folder=tmp_path / "h", settings={}))
+    assert 'id="licence"' not in (plain / "index.html").read_text("utf-8")

@@ -83,7 +83,7 @@ def test_every_page_has_its_papers_size(width, height, paper, bleed, marks):
     assert made.size == page.size
     edge = max(page.bleed, page.marks)
     assert made.width - 2 * edge == page.trim[0] and made.height - 2 * edge == page.trim[1]
-    assert page.enlarge >= 1 and (page.enlarge <= 1.01) == (page.grade == "sharp")
+    assert page.enlarge <= 1.01 if page.grade == "sharp" else page.enlarge >= 1.01
     assert RED in {colour for _, colour in made.getcolors()}
 
 
