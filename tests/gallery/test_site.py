@@ -219,7 +219,7 @@ def test_main_colours_are_those_that_cover_most() -> None:
     assert pictures.main_colours(image) == "dark blue and white"
 
 
-def test_what_the_licences_allow_is_said(inputs, tmp_path):
+def test_what_the_licences_allow_is_said(inputs: dict[str, Any], tmp_path: Path) -> None:
     said = "Not for sale: the licence <of> its base forbids it."
     folder = do(site.plan(**inputs, folder=tmp_path / "g", notice=lambda: said, settings={}))
     page = (folder / "index.html").read_text("utf-8")
