@@ -209,8 +209,8 @@ def _ingest(
 
 
 for _name, _line in STEPS.items():
-    _own = {"ingest": _ingest, "walk": outings.walk}
-    _command = _own[_name] if _name in _own else _step_command(_name)
+    _own: dict[str, Callable[..., None]] = {"ingest": _ingest, "walk": outings.walk}
+    _command = _own.get(_name) or _step_command(_name)
     app.command(_name, help=_line, rich_help_panel="One step")(_command)
 
 
