@@ -61,7 +61,7 @@ def slideshow(
             "codec": codec or ("prores" if out.suffix.lower() == ".mov" else None),
         }  # fmt: skip
         told = {key: value for key, value in said.items() if value is not None}
-        knobs = checked({"film": told}, set_ or [], "slideshow").film
+        knobs = checked({"film": told} if told else {}, set_ or [], "slideshow").film
         out = out.expanduser()
         suffix = ".mov" if knobs.codec == "prores" else ".mp4"
         if out.suffix.lower() != suffix:

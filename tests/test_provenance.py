@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import tempfile
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -100,3 +103,87 @@ def test_what_is_no_whole_mp4_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mp4").write_bytes(data)
     with pytest.raises(FormatError, match="not a whole MP4"):
         provenance.stamp_mp4(tmp_path / "a.mp4", RECORD)
+
+
+def chunked(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
+    """A PNG of one pixel with `chunks` before its pixels."""
+    picture().resize((1, 1)).save(path)
+    data = path.read_bytes()
+    more = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    path.write_bytes(data[:33] + more + data[33:])
+    return path
+
+
+def test_a_huge_text_is_stepped_over(tmp_path: Path) -> None:
+    inside = zlib.compress(b"x" * 50_000_000)
+    bomb = chunked(
+        tmp_path / "bomb.png",
+        (b"iTXt", b"merzmory\0\1\0\0\0" + inside),
+        (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"<" * 3_000_000),
+        (b"iTXt", b"merzmory\0\1\0\0\0not zlib"),
+    )
+    assert provenance.told(bomb) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[" * 100_000, b'{"a": ' * 50_000, b"1" * 5000, b"\xff\xfe", b'"text"', b"null"],
+)
+def test_a_record_that_is_none_is_a_sentence_or_nothing(tmp_path: Path, body: bytes) -> None:
+    path = chunked(tmp_path / "odd.png", (b"iTXt", b"merzmory\0\0\0\0\0" + body))
+    try:
+        assert provenance.read(path) == {}
+    except FormatError as error:
+        assert "damaged record" in str(error)
+
+
+def test_entities_of_a_foreign_packet_are_not_expanded(tmp_path: Path) -> None:
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
+    packet = f"<!DOCTYPE x [<!ENTITY l0 'lol'>{laughs}]><x:xmpmeta>&l29;</x:xmpmeta>"
+    picture().save(tmp_path / "a.jpg", xmp=packet.encode())
+    assert provenance.told(tmp_path / "a.jpg") == ({}, "")
+
+
+def test_a_picture_that_claims_to_be_vast_is_not_decoded(tmp_path: Path) -> None:
+    path = chunked(tmp_path / "vast.png")
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 2_000_000_000, 2_000_000_000)
+    path.write_bytes(data)
+    assert provenance.read(path) == {}
+
+
+def test_a_film_of_a_million_boxes_ends(tmp_path: Path) -> None:
+    path = film(tmp_path / "boxes.mp4")
+    path.write_bytes(path.read_bytes() + struct.pack(">I4s", 8, b"free") * 20_000)
+    with pytest.raises(FormatError, match="not a whole MP4"):
+        provenance.read(path)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"\x89PNG\r\n\x1a\n\0\0\xff\xffIHDR", b"\xff\xd8\xff\xe0torn"]
+)
+def test_a_foreign_file_ends_in_a_sentence(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(FormatError, match=r"x (is|cannot)"):
+        provenance.told(tmp_path / "x")
+    assert provenance.inherited(tmp_path / "x") == {}
+    with pytest.raises(FormatError, match="check the path"):
+        provenance.told(tmp_path / "none.png")
+
+
+@given(st.binary(max_size=300))
+def test_nothing_but_a_sentence_comes_out_of_noise(data: bytes) -> None:
+    for head in (b"", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x10ftypisom\0\0\0\0", b"RIFF\0\0\0\0WEBP"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x"
+            path.write_bytes(head + data)
+            with contextlib.suppress(FormatError):
+                provenance.told(path)
+
+
+def test_what_no_network_made_is_not_called_so() -> None:
+    assert b"digitalsourcetype" not in provenance.xmp({}, "")
+    assert b"/compositeWithTrainedAlgorithmicMedia<" in provenance.xmp({}, provenance.COMPOSITE)

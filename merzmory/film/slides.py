@@ -77,7 +77,12 @@ class Slides:
         self.look, self.wipes = look, wipes
         self._captions = [Caption(text, size) for text in captions]
         self._read = read
+        self._empty = _wall(size)
         self._loaded = lru_cache(maxsize=3)(self._load)
+        self._shown: Callable[[int, int], Picture] = self._drawn
+        if not look.motion:  # each picture is one frame
+            still = lru_cache(maxsize=3)(lambda shot: self._drawn(shot, 0))
+            self._shown = lambda shot, _index: still(shot)
 
     def __call__(self, index: int) -> Picture:
         """Frame `index`: a picture, or two in a cross-fade; the film's ends are near-black."""
@@ -92,14 +97,13 @@ class Slides:
         else:
             return self._shown(shot, index)
         if older < 0:
-            return _mixed(_wall(self.size), self._shown(shot, index), eased(2 * share - 1))
+            return _mixed(self._empty, self._shown(shot, index), eased(2 * share - 1))
         if newer == len(self.pictures):
-            return _mixed(self._shown(shot, index), _wall(self.size), eased(2 * share))
+            return _mixed(self._shown(shot, index), self._empty, eased(2 * share))
         old, new = self._shown(older, index), self._shown(newer, index)
         if newer in self.wipes:
             edge = round(eased(share) * self.size[0])
-            old[:, :edge] = new[:, :edge]
-            return old
+            return np.concatenate([new[:, :edge], old[:, edge:]], axis=1)
         return _mixed(old, new, eased(share))
 
     def window(self, shot: int, share: float) -> Window:
@@ -107,7 +111,7 @@ class Slides:
         picture, place, key = self._loaded(shot)
         return moved(picture.shape[1], picture.shape[0], place[2] / place[3], self.look, key, share)
 
-    def _shown(self, shot: int, index: int) -> Picture:
+    def _drawn(self, shot: int, index: int) -> Picture:
         """Picture `shot` on the wall at film frame `index`, as far on its way as it is by then."""
         picture, (x, y, width, height), _ = self._loaded(shot)
         start = self.cuts[shot] - self.fade / 2
@@ -118,17 +122,21 @@ class Slides:
         matrix = np.array(
             [[zoom_x, 0, left + (zoom_x - 1) / 2], [0, zoom_y, top + (zoom_y - 1) / 2]]
         )
-        wall = _wall(self.size)
-        wall[y : y + height, x : x + width] = cv2.warpAffine(
+        seen = cv2.warpAffine(
             picture,
             matrix,
             (width, height),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        if (width, height) == self.size:
+            frame = np.asarray(seen, dtype=np.uint8)
+        else:
+            frame = self._empty.copy()
+            frame[y : y + height, x : x + width] = seen
         if shot < len(self._captions):
-            self._captions[shot].write(wall)
-        return wall
+            self._captions[shot].write(frame)
+        return frame
 
     def _load(self, shot: int) -> tuple[Picture, tuple[int, int, int, int], bytes]:
         path = self.pictures[shot]
