@@ -152,7 +152,10 @@ def _plot(page: _Page, panel: Panel, steps: Sequence[int], between: tuple[int, i
     for line in names:  # names that would stand on one another move down
         last = max(y(line.points[-1][1]), last + _TEXT * 1.3)
         heights.append(last)
-    lift = max(0.0, heights[-1] - bottom)
+    room: float = bottom
+    for at in reversed(range(len(heights))):  # and up again, as far as they would leave the plot
+        heights[at] = min(heights[at], room)
+        room = heights[at] - _TEXT * 1.3
     for line, height in zip(names, heights, strict=True):
         size = _TEXT - 3 if line.thin else _TEXT - 1
-        page.text((right + 18, height - lift), line.name, size, line.colour, "lm")
+        page.text((right + 18, height), line.name, size, line.colour, "lm")
