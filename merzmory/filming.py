@@ -90,14 +90,14 @@ def roll(config: Config, workspace: Workspace) -> Work:
         kind="roll",
         codec=knobs.codec,
         loudness=knobs.loudness,
-        record=partial(provenance.inherited, sheet),
+        record=lambda: {**provenance.inherited(sheet), "kind": "roll"},
     )
 
 
-def manner(config: Config, workspace: Workspace) -> dict[str, Any]:
-    """How walks sound and are written, and what they say of themselves."""
+def manner(config: Config, workspace: Workspace, **said: Any) -> dict[str, Any]:
+    """How walks sound and are written, and what they say of themselves: their network, and `said`."""
     knobs = config.film.model_dump(include={"music", "codec", "loudness"})
-    return {**knobs, "record": partial(lineage.birth, config, workspace)}
+    return {**knobs, "record": lambda: {**lineage.birth(config, workspace), **said}}
 
 
 def rolled(config: Config, workspace: Workspace) -> lineage.Result:

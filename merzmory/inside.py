@@ -15,6 +15,8 @@ _KINDS = {
     "sample": "A picture of a seed", "upscaled": "An enlarged picture", "gallery": "A picture of "
     "the gallery", "strip": "A film strip", "matches": "Pictures beside the photographs nearest "
     "to them", "film": "A film", "slideshow": "A slideshow", "print": "A print",
+    "walk": "A walk through the memory", "timelapse": "A film of the training",
+    "roll": "A film strip, passing by",
 }  # fmt: skip
 _SOURCES = {
     "trainedAlgorithmicMedia": "made by a trained network, not by a camera",

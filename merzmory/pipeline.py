@@ -180,7 +180,7 @@ def timelapse(config: Config, workspace: Workspace) -> Work:
         size=size,
         settings=result.settings,
         kind="timelapse",
-        **filming.manner(config, workspace),
+        **filming.manner(config, workspace, seeds=list(range(knobs.seeds)), psi=config.strip.psi),
     )
 
 
@@ -279,7 +279,7 @@ def walk(config: Config, workspace: Workspace) -> Work:
         fps=manner.rate,
         size=size,
         settings=result.settings,
-        **filming.manner(config, workspace),
+        **filming.manner(config, workspace, psi=manner.psi, first_seed=manner.first_seed),
     )
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from merzmory import provenance
+
 COMMAND = Path(sys.executable).with_name("merzmory")
 SMALL = {
     "archive.sample_photos": 100,
@@ -106,6 +108,32 @@ def test_every_result_says_how_it_was_made(whole: Path) -> None:
             settings = json.loads((folder / "settings.json").read_text("utf-8"))
             assert settings["format"] == 1
             assert (folder / "manifest.jsonl").read_text("utf-8").strip()
+
+
+def test_every_picture_and_film_says_what_made_it(whole: Path) -> None:
+    photos = {line["photo"][:16] for line in lines_of(whole, "dataset")}
+    for pattern in (
+        "samples-*/*.png", "upscaled-*/*.png", "strip-*/*.png", "matches-*/sheets/*.png",
+        "film-*/film.mp4", "film-*/poster.jpg", "walk-*/film.mp4", "timelapse-*/film.mp4",
+        "gallery-*/pictures/*.webp", "gallery-*/film/*.*",
+    ):  # fmt: skip
+        files = sorted((whole / "demo").glob(pattern))
+        assert files, pattern
+        for file in files:
+            record, source = provenance.told(file)
+            assert source.endswith("lgorithmicMedia"), file
+            assert record["base"] == "starter", file
+            assert record["may_sell"] == "ask", file
+            assert record["step"] == 6, file
+            assert set(record.get("nearest", [])) <= photos
+            assert str(whole) not in json.dumps(record)
+    [picture] = (whole / "demo").glob("upscaled-*/seed000001.png")
+    assert len(provenance.read(picture)["nearest"]) == 3
+
+
+def lines_of(outputs: Path, kind: str) -> list[dict[str, str]]:
+    [manifest] = (outputs / "demo").glob(f"{kind}-*/manifest.jsonl")
+    return [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
 
 
 def test_pictures_have_the_promised_size(whole: Path) -> None:

@@ -100,7 +100,7 @@ class Reel:
         def frame(number: int) -> NDArray[np.uint8]:
             made = self.frame(number)
             if number == poster:
-                said = provenance.xmp(self.record(), self.source)
+                said = provenance.xmp(self._told(), self.source)
                 Image.fromarray(made).save(part / POSTER, quality=90, xmp=said)
             return made
 
@@ -132,7 +132,7 @@ class Reel:
                 chapters=self.chapters(),
                 seconds=seconds,
                 record={
-                    **self.record(),
+                    **self._told(),
                     "frames": self.total(),
                     "fps": self.fps,
                     "music": "bed" if self.music.file is None else "own",
@@ -140,6 +140,9 @@ class Reel:
                 source=self.source,
             )
         shutil.rmtree(part / _STRETCHES, ignore_errors=True)
+
+    def _told(self) -> dict[str, Any]:
+        return {"kind": self.kind, **self.record()}
 
     def _place(self, part: Path, index: int) -> Path:
         return part / _STRETCHES / f"{index:05d}{self.codec.suffix}"

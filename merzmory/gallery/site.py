@@ -225,7 +225,8 @@ def _film(part: Path, film: Path) -> dict[str, Any]:
         return {"file": "film/film.mp4", "poster": None, "width": None, "height": None}
     with Image.open(poster) as image:
         width, height = image.size
-        image.convert("RGB").save(folder / "poster.jpg", quality=88)
+        packet = image.info.get("xmp", b"")  # that it is made by a network
+        image.convert("RGB").save(folder / "poster.jpg", quality=88, xmp=packet)
     return {"file": "film/film.mp4", "poster": "film/poster.jpg", "width": width, "height": height}
 
 
