@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from merzmory.latent import sample, strip, walk
+from merzmory.latent import sample, strip
 from merzmory.manifest import do, read_manifest
 from merzmory.provenance import read_png
 
@@ -70,16 +70,3 @@ def test_a_strip_shows_both_networks(network: Path, tmp_path: Path) -> None:
     lines = read_manifest(folder)
     assert [line["network"] for line in lines] == ["ema", "raw"]
     assert (pixels(folder / "strip-ema.png") != pixels(folder / "strip-raw.png")).any()
-
-
-def test_frames_do_not_depend_on_the_order_of_asking(network: Path) -> None:
-    def frames() -> Any:
-        return walk.frames(
-            network=network, which="ema", seeds=[1, 2, 3], count=20, psi=1.0, device="cpu", batch=4
-        )
-
-    forward, backward = frames(), frames()
-    there = [forward(i) for i in range(20)]
-    back = [backward(i) for i in reversed(range(20))][::-1]
-    np.testing.assert_array_equal(there, back)
-    np.testing.assert_array_equal(forward(20), forward(19))  # a writer may ask one frame too many
