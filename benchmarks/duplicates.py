@@ -27,11 +27,11 @@ from PIL import Image, ImageEnhance, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from merzmory import decode
 from merzmory.archive import crops, duplicates, hashes, near
 from merzmory.archive.assets import Asset
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.config import Cull
+from merzmory.originals import decode
 
 _LOOK_AT = 1000  # pixels, as photographs are measured
 _LEAST = 500  # pixels of the longer side: less is a thumbnail

@@ -26,7 +26,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from merzmory import decode, weights
+from merzmory import weights
 from merzmory.archaeology import index
 from merzmory.archaeology.embedders import (
     EMBEDDERS,
@@ -40,6 +40,7 @@ from merzmory.archaeology.network import Here
 from merzmory.archive import hashes
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.errors import MerzmoryError
+from merzmory.originals import decode
 
 Change = Callable[[Image.Image], Image.Image]
 Floats = npt.NDArray[np.float32]

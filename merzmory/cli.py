@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from merzmory import (
+from merzmory.commands import (
     afterwards,
     beforehand,
     darkroom,
@@ -27,7 +27,7 @@ from merzmory import (
     paper,
     people,
 )
-from merzmory.door import (
+from merzmory.commands.door import (
     ConfigArgument,
     OutputsOption,
     PlaceArgument,
@@ -128,9 +128,9 @@ def run(
     with entered() as door:
         made, workspace = door.open(config, set_)
         from flows.here import run_story
+        from merzmory.commands.terminal import Board, human_time
         from merzmory.pipeline import STEPS as PIPELINE
         from merzmory.pipeline import STORY
-        from merzmory.terminal import Board, human_time
 
         began = time.monotonic()
         with Board() as board:
@@ -147,8 +147,8 @@ def run(
                 console=board.console if verbose else None,
                 starting=lambda: board.begin("server", "Opening the workshop"),
             )  # fmt: skip
+        from merzmory.commands.status import ending
         from merzmory.pipeline import photographs
-        from merzmory.status import ending
 
         took = human_time(time.monotonic() - began)
         for line in ending(config, set_ or [], made, took, photographs(made, workspace)):
@@ -158,9 +158,9 @@ def run(
 def _do(name: str, made: Config, workspace: Workspace) -> Path:
     """Do a step here, while a person looks on."""
     from flows.device import one_training
+    from merzmory.commands.terminal import Board
     from merzmory.manifest import do
     from merzmory.pipeline import STEPS as PIPELINE
-    from merzmory.terminal import Board
 
     step = PIPELINE[name]
     with Board() as board:
@@ -188,9 +188,9 @@ def _ingest(
     config: PlaceArgument, workspace: WorkspaceOption = None, set_: SetOption = None
 ) -> None:
     with entered() as door:
-        from merzmory.archives import found
+        from merzmory.commands.status import found_lines
         from merzmory.config import asked
-        from merzmory.status import found_lines
+        from merzmory.story.archives import found
 
         name, overrides = asked(config, set_ or [], workspace)
         made, lies = door.open(name, overrides)
@@ -221,8 +221,8 @@ def status(
 ) -> None:
     """Show what is finished and what is not, where it lies, and how large it is."""
     with entered() as door:
+        from merzmory.commands.status import experiment_lines, overview_lines
         from merzmory.config import load
-        from merzmory.status import experiment_lines, overview_lines
 
         made = load(config or "demo", set_ or [])
         door.place = made.outputs
@@ -249,8 +249,8 @@ def export(
 ) -> None:
     """Write the trained network as a file for elsewhere, and say what it may be used for."""
     with entered() as door:
+        from merzmory.commands.status import exported_lines, network_of
         from merzmory.pipeline import export as write
-        from merzmory.status import exported_lines, network_of
 
         door.place = out = out.expanduser()
         done, licence = write(
@@ -265,8 +265,8 @@ def export(
 def pack(config: ConfigArgument, out: Path, set_: SetOption = None) -> None:
     """Pack the training into one ZIP, to go on with it on another machine."""
     with entered() as door:
+        from merzmory.commands.status import network_of
         from merzmory.pipeline import pack as write
-        from merzmory.status import network_of
 
         door.place = out = out.expanduser()
         size = write(network_of(config, set_ or []), out)
@@ -281,8 +281,8 @@ def pack(config: ConfigArgument, out: Path, set_: SetOption = None) -> None:
 def unpack(config: ConfigArgument, file: Path, set_: SetOption = None) -> None:
     """Bring a training back that was packed and went on elsewhere."""
     with entered():
+        from merzmory.commands.status import network_of
         from merzmory.pipeline import unpack as bring_back
-        from merzmory.status import network_of
 
         done, wanted = bring_back(file.expanduser(), network_of(config, set_ or []))
         typer.echo(f"  The training is at step {done} of {wanted}.")
@@ -333,7 +333,7 @@ def weights_fetch(
     """Download NAME from its publisher, over the network."""
     with entered() as door:
         from merzmory import weights
-        from merzmory.terminal import Board
+        from merzmory.commands.terminal import Board
 
         cache = door.cache(outputs)
         with Board() as board:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merzmory import archives, filming, hindsight, licence, lineage, outlook, wander, weights
+from merzmory import licence, weights
 from merzmory.archaeology import match as matching
 from merzmory.archaeology.embedders import embed_unit
 from merzmory.archive import culling, stacks
@@ -39,7 +39,8 @@ from merzmory.latent import strip as strips
 from merzmory.latent import timelapse as timelapses
 from merzmory.manifest import Work
 from merzmory.records import Announce, Progress
-from merzmory.step import Step, engine_errors, one_after_the_other
+from merzmory.story import archives, filming, hindsight, lineage, outlook, wander
+from merzmory.story.step import Step, engine_errors, one_after_the_other
 from merzmory.upscale import upscale as enlarging
 from merzmory.workspace import Workspace
 

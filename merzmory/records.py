@@ -42,7 +42,9 @@ class Photo:
     faces: tuple[tuple[int, int, int, int], ...] = ()  # x0, y0, x1, y1 in upright pixels
     origin: Origin | None = None
     uncertain: bool = False  # `taken` is a guess
-    points: tuple[tuple[tuple[float, float], ...], ...] = ()  # of faces: eyes, nose, mouth's corners
+    points: tuple[
+        tuple[tuple[float, float], ...], ...
+    ] = ()  # of faces: eyes, nose, mouth's corners
     blurred: tuple[tuple[int, int, int, int], ...] = ()  # faces that must not be seen or learned
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from merzmory import cli, status
+from merzmory import cli
 from merzmory.archive.assets import Row
+from merzmory.commands import status
 from merzmory.config import load
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ from merzmory.errors import WeightsError
 from merzmory.gan.config import EngineError
 from merzmory.manifest import lay_out
 from merzmory.records import Announce
-from merzmory.step import Step
+from merzmory.story.step import Step
 from merzmory.workspace import Workspace
 
 

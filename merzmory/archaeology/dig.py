@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from merzmory import decode
 from merzmory.archaeology.embedders import Embedder, Vectors, embed_files, embed_unit
 from merzmory.archaeology.index import (
     VECTORS,
@@ -35,6 +34,7 @@ from merzmory.archaeology.parts import BOXES, PATCHES, Colour, Patch, Texture
 from merzmory.errors import ConfigError
 from merzmory.frame import SQUARE, Frame
 from merzmory.manifest import Work, lay_out, read_manifest, write_aside
+from merzmory.originals import decode
 from merzmory.records import Announce, Progress
 from merzmory.sheet import about, sheet
 

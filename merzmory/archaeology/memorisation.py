@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from merzmory import decode
 from merzmory.archaeology.embedders import Embedder, Pictures, Vectors, embed_unit
 from merzmory.archaeology.index import Distances, load_within, search
 from merzmory.errors import FormatError, MerzmoryError
 from merzmory.frame import SQUARE, Frame
 from merzmory.manifest import Work, lay_out, read_manifest, write_aside
+from merzmory.originals import decode
 from merzmory.records import Announce, Progress
 
 SCALE = "scale.json"

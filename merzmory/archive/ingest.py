@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from merzmory import decode
 from merzmory.archive import workers as programs
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Location, Pending
 from merzmory.archive.catalogue import Catalogue, Scan, state_of
@@ -25,6 +24,7 @@ from merzmory.archive.sources.source import Found, Source
 from merzmory.archive.workers import Look
 from merzmory.errors import ArchiveError, FormatError
 from merzmory.manifest import Far, Work
+from merzmory.originals import decode
 from merzmory.records import Announce, Progress
 
 CATALOGUE = "catalogue.sqlite"

@@ -6,11 +6,12 @@ import os
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
-from merzmory import originals, raw, remote, stills
 from merzmory.archive.dates import guess
 from merzmory.archive.pairs import paired
 from merzmory.archive.photograph import FILMS, RAW
 from merzmory.archive.sources.source import Found
+from merzmory.originals import access as originals
+from merzmory.originals import raw, remote, stills
 from merzmory.records import Origin
 
 _EXPORTS = frozenset({"takeout", "instagram_export"})  # named by the day they were asked for

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection
 
-from merzmory import decode, originals
 from merzmory.archive import consent, people
 from merzmory.archive import rows as read
 from merzmory.archive.assets import Asset, Box
@@ -26,6 +25,8 @@ from merzmory.archive.ingest import CATALOGUE
 from merzmory.archive.people import Person
 from merzmory.archive.photograph import LOOK_AT
 from merzmory.errors import ArchiveError
+from merzmory.originals import access as originals
+from merzmory.originals import decode
 from merzmory.records import Announce, Progress, silent
 
 _BY_INGEST = "haar"

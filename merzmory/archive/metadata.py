@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from merzmory.decode import DAMAGE
+from merzmory.originals.decode import DAMAGE
 
 _FIRST_YEAR = 1826  # the oldest photograph there is
 _DATES: tuple[

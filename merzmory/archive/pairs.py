@@ -12,8 +12,8 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from merzmory import originals
 from merzmory.archive.sources.source import Found
+from merzmory.originals import access as originals
 
 _JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".heic", ".heif", ".hif"})  # what a camera makes beside
 _DEVELOPED = _JPEG | {".tif", ".tiff"}

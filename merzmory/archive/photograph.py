@@ -14,9 +14,10 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from merzmory import decode, originals, raw, stills
 from merzmory.archive import crops, faces, hashes, kinds, metadata, quality
 from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
+from merzmory.originals import access as originals
+from merzmory.originals import decode, raw, stills
 
 ALGORITHM = 2  # version of all measures: a new one decodes every picture again
 LOOK_AT = 1000  # pixels of the longer side at which a photograph is measured

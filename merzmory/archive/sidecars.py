@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from merzmory import decode, originals
 from merzmory.archive import xmp
 from merzmory.archive.marks import NOTHING, Mark, Marks, mark
 from merzmory.errors import ArchiveError, ConfigError, FormatError, storage_errors
 from merzmory.manifest import write_aside
+from merzmory.originals import access as originals
+from merzmory.originals import decode
 
 _READ = ("flag", "stars", "label")
 NEW, MERGED, LEFT = "new", "merged", "left"

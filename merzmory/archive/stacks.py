@@ -12,13 +12,14 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from merzmory import decode, originals
 from merzmory.archive.assets import Asset
 from merzmory.archive.catalogue import Catalogue
 from merzmory.archive.duplicates import Double, doubles, pairs
 from merzmory.archive.marks import PICK
 from merzmory.errors import ArchiveError
 from merzmory.manifest import Work, lay_out
+from merzmory.originals import access as originals
+from merzmory.originals import decode
 from merzmory.records import Announce, Progress
 from merzmory.sheet import LIGHT, sheet
 

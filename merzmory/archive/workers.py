@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from merzmory import originals
 from merzmory.archive.assets import ERROR, Asset, Location, Pending
 from merzmory.errors import ArchiveError
+from merzmory.originals import access as originals
 
 SECONDS = 10  # of computing a file: the slowest sound ones (200 megapixels of HEIC) take 5
 MEMORY = 3 * 2**30  # bytes a worker may address: 178 megapixels, decoded and converted, take 2 GiB

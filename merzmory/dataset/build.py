@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-from merzmory import decode, originals
 from merzmory.dataset.align import Points, warped
 from merzmory.dataset.crop import ALIGNED, NAMES, Box, Cut, Look, cut
 from merzmory.dataset.labels import labels
@@ -20,6 +19,8 @@ from merzmory.dataset.veil import veiled
 from merzmory.errors import ArchiveError, ConfigError
 from merzmory.frame import MIRROR, WHOLE, Frame, colour_of
 from merzmory.manifest import Work, digest, lay_out, write_aside
+from merzmory.originals import access as originals
+from merzmory.originals import decode
 from merzmory.records import Announce, Photo, Progress
 
 _LEAST_SIDE = 8  # pixels: the generator begins at 4 and doubles

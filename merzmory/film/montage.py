@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from merzmory import decode
 from merzmory.errors import ArchiveError, ConfigError
 from merzmory.film import beats, sound
 from merzmory.film.codecs import codec as codec_of
@@ -21,6 +20,7 @@ from merzmory.film.loudness import LOUDNESS
 from merzmory.film.reel import STRETCH, Music, Reel, stretches
 from merzmory.film.slides import MOTION, Look, Size, Slides, frame_size, hung
 from merzmory.manifest import Work
+from merzmory.originals import decode
 from merzmory.provenance import TRAINED
 from merzmory.records import Shot
 

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from merzmory import decode
 from merzmory.errors import ArchiveError
 from merzmory.film.captions import Caption
 from merzmory.film.encode import even
+from merzmory.originals import decode
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 Size = int | str | tuple[int, int]  # pixels of the longer side, a `HEIGHTS` name, or (W, H)

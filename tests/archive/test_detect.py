@@ -12,9 +12,9 @@ from merzmory.archive.sources.detect import source_for
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.takeout import TakeoutSource
 from merzmory.archive.sources.zip import ZipSource
-from merzmory.archives import source
 from merzmory.config import Archive, Config
 from merzmory.errors import ArchiveError
+from merzmory.story.archives import source
 
 _HOLDS = {
     "folder": ["a.jpg", "2019/b.jpg", "notes.json"],

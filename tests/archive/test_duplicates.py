@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from merzmory import decode
 from merzmory.archive import crops, hashes, near
 from merzmory.archive.assets import Asset
 from merzmory.archive.bursts import bursts
 from merzmory.archive.duplicates import Pairs, doubles, pairs
+from merzmory.originals import decode
 
 CLOSE = {"near_bits": 8, "confirm_bits": 40}
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from merzmory import decode
 from merzmory.archive import quality
+from merzmory.originals import decode
 
 
 def _both(data: bytes) -> tuple[Image.Image, Image.Image]:

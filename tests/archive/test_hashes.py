@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from merzmory import decode
 from merzmory.archive import hashes
 from merzmory.archive.sources.sample import SampleSource
+from merzmory.originals import decode
 
 
 def _grey(path: Path) -> Image.Image:

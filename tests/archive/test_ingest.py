@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from merzmory import decode, raw
 from merzmory.archive import ingest, photograph, workers
 from merzmory.archive.assets import Pending, Row
 from merzmory.archive.ingest import catalogue_of
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.errors import ArchiveError, FormatError
 from merzmory.manifest import Work, do
+from merzmory.originals import decode, raw
 from merzmory.records import Progress
 
 Pictures = Callable[[int], Image.Image]

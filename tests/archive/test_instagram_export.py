@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from merzmory import originals
 from merzmory.archive.sources.instagram_export import InstagramExportSource
 from merzmory.archive.sources.source import Found
+from merzmory.originals import access as originals
 
 
 def _files(place: Path) -> dict[str, Found]:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from merzmory import decode
 from merzmory.archive import culling, kinds, metadata
 from merzmory.archive.assets import Asset
 from merzmory.config import Cull
+from merzmory.originals import decode
 
 _WORDS = ["the", "memory", "of", "a", "machine", "is", "made", "from", "light", "on", "silver"]
 _KNOBS: dict[str, Any] = {**Cull().model_dump(), "max_blur": 1.0, "min_side": 1}

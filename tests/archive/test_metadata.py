@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from merzmory import decode
 from merzmory.archive import metadata
+from merzmory.originals import decode
 
 
 def _read(tags: dict[int, Any]) -> metadata.Metadata:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from merzmory import raw
 from merzmory.archive import ingest
 from merzmory.archive.ingest import catalogue_of
 from merzmory.archive.pairs import paired
@@ -17,6 +16,7 @@ from merzmory.archive.photograph import RAW
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.source import Found
 from merzmory.manifest import do
+from merzmory.originals import raw
 from tests.cameras import dng
 
 

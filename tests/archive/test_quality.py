@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from merzmory import decode
 from merzmory.archive import faces, quality
 from merzmory.archive.sources.sample import SampleSource
+from merzmory.originals import decode
 
 
 def _grey(picture: Image.Image) -> quality.Grey:

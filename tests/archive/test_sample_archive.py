@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from merzmory import decode
 from merzmory.archive import metadata
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.errors import ConfigError
 from merzmory.manifest import read_manifest
+from merzmory.originals import decode
 
 
 def test_snapshots_are_many_small_dated_and_some_sideways(sample: SampleSource) -> None:

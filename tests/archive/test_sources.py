@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from merzmory import originals
 from merzmory.archive import ingest
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.source import SOURCES, Source
 from merzmory.errors import ArchiveError
 from merzmory.manifest import digest, do
+from merzmory.originals import access as originals
 
 _Make = Callable[[], Source]
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merzmory import originals
 from merzmory.archive import ingest
 from merzmory.archive.sources.source import Found
 from merzmory.archive.sources.takeout import TakeoutSource, sidecars
 from merzmory.manifest import do
+from merzmory.originals import access as originals
 
 _YEAR = "Takeout/Google Photos/Photos from 2020"
 

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merzmory import decode, originals, zips
 from merzmory.archive import culling, ingest, photograph
 from merzmory.archive.assets import READ, Location, Row
 from merzmory.archive.ingest import catalogue_of
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.manifest import do
+from merzmory.originals import access as originals
+from merzmory.originals import decode, zips
 from tests.archive.crafted import photo, saved
 from tests.archive.test_culling import KNOBS
 from tests.archive.torture import Kind, build, kinds

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from merzmory import originals, zips
 from merzmory.archive import ingest
 from merzmory.archive.sources.source import SOURCES
 from merzmory.errors import ArchiveError
 from merzmory.manifest import do
+from merzmory.originals import access as originals
+from merzmory.originals import zips
 
 _CENTRAL, _LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 

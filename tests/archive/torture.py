@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from merzmory import decode, raw
+from merzmory.originals import decode, raw
 from tests.archive.crafted import (
     blurred,
     cut,

@@ -85,9 +85,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     film = root / "film"
     film.mkdir()
     frames = [np.asarray(colourful(number, 128)) for number in range(12)]
-    encode.encode(
-        film / "film.mp4", lambda i: frames[i], frames=12, fps=12, record={"fps": 12}
-    )
+    encode.encode(film / "film.mp4", lambda i: frames[i], frames=12, fps=12, record={"fps": 12})
     Image.fromarray(frames[0]).save(film / "poster.jpg", exif=with_place())
     return {
         "pictures": do(lay_out("upscaled", root / "pictures", {}, 1, enlarged)),

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from merzmory import originals, remote, zips
 from merzmory.archive.sources.source import Found
 from merzmory.errors import ArchiveError
+from merzmory.originals import access as originals
+from merzmory.originals import remote, zips
 
 _A_ZIP = (
     "It is a ZIP, which is not opened here: give its path to `merzmory ingest` to have it read."

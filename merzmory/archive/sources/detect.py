@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from merzmory import originals, remote
 from merzmory.archive.sources.source import as_place
 from merzmory.errors import ArchiveError
+from merzmory.originals import access as originals
+from merzmory.originals import remote
 
 _LOOK_AT = 5_000  # files of a folder, and of each ZIP
 _ZIPS = 12  # ZIPs of a folder

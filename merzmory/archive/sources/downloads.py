@@ -26,12 +26,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from merzmory import decode
 from merzmory.archive.rows import origin_of, origin_text
 from merzmory.archive.sources.folder import FolderSource
 from merzmory.archive.sources.source import Found
 from merzmory.errors import ArchiveError, storage_errors
 from merzmory.manifest import write_aside
+from merzmory.originals import decode
 from merzmory.records import Origin
 
 TRIES = 3  # of a picture that does not come whole

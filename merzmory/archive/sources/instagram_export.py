@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from merzmory import remote
 from merzmory.archive.sources.contents import Item, contents
 from merzmory.archive.sources.notes import BrokenNoteError, json_of, place_of, utc
 from merzmory.archive.sources.source import Found, Placed
+from merzmory.originals import remote
 from merzmory.records import Origin
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif")

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from merzmory import originals
 from merzmory.archive.sources.source import Found
+from merzmory.originals import access as originals
 
 MAX_NOTE = 64 * 2**20  # bytes of a JSON file; 20,000 posts take about 20 MB
 

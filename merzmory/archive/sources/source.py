@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
-from merzmory import remote
 from merzmory.manifest import Work
+from merzmory.originals import remote
 from merzmory.records import Origin
 
 

@@ -1,0 +1,103 @@
+"""Once it is trained: how good, how near, what lies under a picture, and what is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merzmory.commands.door import ConfigArgument, SetOption, entered
+
+if TYPE_CHECKING:
+    from merzmory.config import Config
+    from merzmory.story.step import Step
+    from merzmory.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Look")
+def measure(config: ConfigArgument, set_: SetOption = None) -> None:
+    """Measure the pictures against your archive: FID, KID, precision, recall, and what they say."""
+    with entered() as door:
+        from merzmory.latent.measure import TABLE
+        from merzmory.story.hindsight import MEASURE
+
+        folder = _do(MEASURE, *door.open(config, set_))
+        typer.echo("\n" + (folder / TABLE).read_text("utf-8"))
+        typer.echo(f"  {folder}")
+
+
+@app.command(rich_help_panel="Look")
+def meter(config: ConfigArgument, set_: SetOption = None) -> None:
+    """Measure, step by step, how many pictures come near to a single photograph of yours."""
+    with entered() as door:
+        from merzmory.story.hindsight import METER
+
+        typer.echo(f"  {_do(METER, *door.open(config, set_)) / 'meter.png'}")
+
+
+@app.command(rich_help_panel="Look")
+def dig(
+    config: ConfigArgument,
+    photo: Annotated[
+        Path | None, typer.Option(help="What did the machine make of this photograph?")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(metavar="SEED", help="What lies under this picture?")
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Lay the nearest photographs beside a picture, layer by layer; or pictures beside a photograph.
+
+    Without an option: the picture that lies nearest to a photograph.
+    """
+    with entered() as door:
+        from merzmory.errors import ConfigError
+        from merzmory.story.hindsight import dig as digging
+
+        if photo is not None and sample is not None:
+            raise ConfigError("One question at a time: give --photo FILE or --sample SEED.")
+        folder = _do(digging(photo=photo, seed=sample), *door.open(config, set_))
+        for file in sorted(folder.glob("*.png")) + sorted(folder.glob("*.gif")):
+            typer.echo(f"  {file}")
+
+
+@app.command(rich_help_panel="Look")
+def decide(
+    config: ConfigArgument,
+    publish: Annotated[
+        list[int] | None, typer.Option(metavar="SEED", help="Hang it, near copy or not.")
+    ] = None,
+    hold: Annotated[list[int] | None, typer.Option(metavar="SEED", help="Never hang it.")] = None,
+    forget: Annotated[
+        list[int] | None, typer.Option(metavar="SEED", help="Take the decision back.")
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Decide which pictures are published; without an option, list those that are held back."""
+    with entered() as door:
+        from merzmory.commands.status import held_lines
+        from merzmory.gallery.decisions import HOLD, PUBLISH
+        from merzmory.story import hindsight
+
+        made, workspace = door.open(config, set_)
+        for seeds, word in ((publish, PUBLISH), (hold, HOLD), (forget, "")):
+            if seeds:
+                hindsight.decide(made, workspace, seeds, word)
+        for line in held_lines(config, set_ or [], hindsight.held(made, workspace)):
+            typer.echo(line)
+
+
+def _do(step: Step, made: Config, workspace: Workspace) -> Path:
+    """Do a step here, while a person looks on."""
+    from merzmory.commands.terminal import Board
+    from merzmory.manifest import do
+
+    with Board() as board:
+        board.begin(step.name, step.title)
+        work = step.plan(made, workspace)
+        folder = do(work, board.announce)
+        board.end(found=work.shards == 0)
+    return folder

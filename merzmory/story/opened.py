@@ -1,0 +1,103 @@
+"""A trained network that was opened: which one is meant, what its squares stand for, what results say of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from merzmory.config import Config
+from merzmory.errors import ConfigError, MerzmoryError
+from merzmory.frame import SQUARE, Frame
+from merzmory.gan import checkpoint, run
+from merzmory.gan.data import label_names
+from merzmory.gan.device import use_threads
+from merzmory.latent.explore import Explorer
+from merzmory.manifest import read_manifest
+from merzmory.story import lineage
+from merzmory.story.step import engine_errors
+from merzmory.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which network is meant: a step of the config's run (None: the config's last, or the newest), or a file."""
+
+    step: int | None = None
+    which: Literal["", "ema", "raw"] = ""  # "": as sample.network says
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A network that was opened, what its squares stand for, and what results say of it."""
+
+    explorer: Explorer
+    shape: Frame
+    said: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """For sheets: "step 200 · G_ema"."""
+        name = {"ema": "G_ema", "raw": "G"}[self.said["network"]]
+        return f"{self.said.get('network_file') or 'step ' + str(self.said['step'])} · {name}"
+
+
+def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
+    """Open a network of the config's run, or a file.
+
+    Raises:
+        MerzmoryError: nothing is trained yet, or the run kept no such step.
+        WeightsError: the file cannot be opened.
+    """
+    use_threads(config.train.threads)  # the bits of pictures depend on it
+    which = network.which or config.sample.network
+    with engine_errors():
+        if network.file is None:
+            step, file = snapshot(config, workspace, network.step)
+            said = {"run": lineage.training(config, workspace).name, "step": step}
+            names, shape = _labels(config, workspace), lineage.frame(config, workspace)
+        else:
+            file, names, shape = network.file, [], SQUARE
+            with contextlib.suppress(MerzmoryError):  # a file is looked at without any archive, too
+                shape = lineage.frame(config, workspace)
+            if not file.is_file():
+                raise ConfigError(f"There is no network file {file}: check its name.")
+            with file.open("rb") as data:
+                said = {"sha256": hashlib.file_digest(data, "sha256").hexdigest()}
+            said["network_file"] = file.stem
+            if checkpoint.inspect(file)["labels"]:
+                names = _labels_of_file(config, workspace, checkpoint.inspect(file)["labels"])
+        explorer = Explorer.open(file, which, config.train.device, names)
+    return Opened(explorer, shape, {**said, "network": which})
+
+
+def snapshot(config: Config, workspace: Workspace, step: int | None) -> tuple[int, Path]:
+    """(step, slim checkpoint) of the config's run, which may still be going on."""
+    found = dict(run.snapshots(lineage.training(config, workspace)))
+    if not found:
+        lineage.snapshot(config, workspace)  # says what to do first
+    if step is None:
+        step = config.train.steps if config.train.steps in found else max(found)
+    if step not in found:
+        kept = ", ".join(map(str, found))
+        raise ConfigError(f"The training kept no step {step}: choose one of {kept}.")
+    return step, found[step]
+
+
+def _labels(config: Config, workspace: Workspace) -> list[str]:
+    folder = lineage.training(config, workspace)
+    if not run.read_run(folder)["network"]["c_dim"]:
+        return []
+    return label_names(read_manifest(lineage.dataset(config, workspace).finished()))
+
+
+def _labels_of_file(config: Config, workspace: Workspace, count: int) -> list[str]:
+    """The names of the run's labels, where it has as many as the file's network."""
+    try:
+        names = _labels(config, workspace)
+    except MerzmoryError:
+        return []
+    return names if len(names) == count else []
