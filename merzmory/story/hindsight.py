@@ -98,6 +98,19 @@ METER = Step("meter", "Looking for near copies", meter)
 MEASURE = Step("measure", "Measuring the pictures", measure)
 
 
+def _refuse_the_unseen(photo: Path, config: Config, workspace: Workspace) -> None:
+    """A photograph that is no square of the dataset is shown as it lies on the disk: not while
+    somebody is left out or blurred."""
+    dataset = lineage.dataset(config, workspace).finished()
+    if any(Path(line["path"]) == photo for line in read_manifest(dataset)):
+        return
+    if archives.people(config, workspace).chosen():
+        raise ConfigError(
+            f"{photo} is not among the squares that were trained on, and somebody is left out or "
+            "blurred, whom it might show: give a photograph that `merzmory photos --all` calls kept."
+        )
+
+
 def dig(*, photo: Path | None = None, seed: int | None = None) -> Step:
     """The step that lays a picture's layers side by side, or turns the question around.
 
@@ -118,6 +131,7 @@ def dig(*, photo: Path | None = None, seed: int | None = None) -> Step:
         }
         folder, shape = workspace.result("dig", settings), lineage.frame(config, workspace)
         if file is not None:
+            _refuse_the_unseen(file, config, workspace)
             work = digging.from_photo(
                 photo=file,
                 samples=samples,

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from merzmory import config, pipeline
 from merzmory.archaeology.memorisation import SCALE
+from merzmory.archive.looking import People
 from merzmory.errors import ConfigError, WeightsError
 from merzmory.manifest import read_manifest
 from merzmory.story import hindsight, lineage
@@ -65,6 +67,22 @@ def test_digging_both_ways(outputs: Path) -> None:
     turned = hindsight.dig(photo=photo)(made, workspace)
     assert len(json.loads((turned / "dig.json").read_text())["matches"]) == 4
     assert photo.read_bytes() == before
+
+
+def test_digging_shows_nobody_who_is_left_out(
+    outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photograph that was not trained on lies on the disk as it is: with everybody on it."""
+    made, workspace = loaded(outputs)
+    stranger = tmp_path / "stranger.png"
+    Image.new("RGB", (64, 64), "red").save(stranger)
+    assert hindsight.dig(photo=stranger).plan(made, workspace).shards
+    monkeypatch.setattr(People, "chosen", lambda _self: True)  # and everybody was looked at
+    monkeypatch.setattr(People, "unseen", lambda _self, _by: [])
+    with pytest.raises(ConfigError, match="somebody is left out or blurred, whom it might show"):
+        hindsight.dig(photo=stranger).plan(made, workspace)
+    [line, *_] = read_manifest(lineage.dataset(made, workspace).finished())
+    hindsight.dig(photo=Path(line["path"])).plan(made, workspace)
 
 
 def test_a_decision_makes_another_gallery(outputs: Path) -> None:
