@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, SetOption, entered
+from merzmory.commands.door import ConfigArgument, SetOption, carried_out, entered
 
 if TYPE_CHECKING:
-    from merzmory.config import Config
-    from merzmory.story.step import Step
-    from merzmory.workspace import Workspace
+    pass
 
 app = typer.Typer()
 
@@ -24,7 +22,7 @@ def measure(config: ConfigArgument, set_: SetOption = None) -> None:
         from merzmory.latent.measure import TABLE
         from merzmory.story.hindsight import MEASURE
 
-        folder = _do(MEASURE, *door.open(config, set_))
+        folder = carried_out(MEASURE, *door.open(config, set_))
         typer.echo("\n" + (folder / TABLE).read_text("utf-8"))
         typer.echo(f"  {folder}")
 
@@ -35,7 +33,7 @@ def meter(config: ConfigArgument, set_: SetOption = None) -> None:
     with entered() as door:
         from merzmory.story.hindsight import METER
 
-        typer.echo(f"  {_do(METER, *door.open(config, set_)) / 'meter.png'}")
+        typer.echo(f"  {carried_out(METER, *door.open(config, set_)) / 'meter.png'}")
 
 
 @app.command(rich_help_panel="Look")
@@ -59,7 +57,7 @@ def dig(
 
         if photo is not None and sample is not None:
             raise ConfigError("One question at a time: give --photo FILE or --sample SEED.")
-        folder = _do(digging(photo=photo, seed=sample), *door.open(config, set_))
+        folder = carried_out(digging(photo=photo, seed=sample), *door.open(config, set_))
         for file in sorted(folder.glob("*.png")) + sorted(folder.glob("*.gif")):
             typer.echo(f"  {file}")
 
@@ -88,16 +86,3 @@ def decide(
                 hindsight.decide(made, workspace, seeds, word)
         for line in held_lines(config, set_ or [], hindsight.held(made, workspace)):
             typer.echo(line)
-
-
-def _do(step: Step, made: Config, workspace: Workspace) -> Path:
-    """Do a step here, while a person looks on."""
-    from merzmory.commands.terminal import Board
-    from merzmory.manifest import do
-
-    with Board() as board:
-        board.begin(step.name, step.title)
-        work = step.plan(made, workspace)
-        folder = do(work, board.announce)
-        board.end(found=work.shards == 0)
-    return folder

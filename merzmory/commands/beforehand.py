@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, SetOption, entered
+from merzmory.commands.door import ConfigArgument, SetOption, carried_out, entered
 
 if TYPE_CHECKING:
     from merzmory.config import Config
@@ -32,16 +32,10 @@ def crops(
     """Show what would be cut from the photographs, before anything is built."""
     with entered() as door:
         made, workspace = door.open(config, set_)
-        from merzmory.commands.terminal import Board
-        from merzmory.manifest import do
         from merzmory.story.outlook import crops as sheets
 
         step = sheets(count, compare=compare)
-        with Board() as board:
-            board.begin(step.name, step.title)
-            work = step.plan(made, workspace)
-            folder = do(work, board.announce)
-            board.end(found=work.shards == 0)
+        folder = carried_out(step, made, workspace)
         for file in sorted(folder.glob("*.png")):
             typer.echo(f"  {file}")
 

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, Door, SetOption, entered
+from merzmory.commands.door import ConfigArgument, Door, SetOption, carried_out, entered
 
 if TYPE_CHECKING:
-    from merzmory.config import Config
     from merzmory.latent.vectors import Vector
     from merzmory.story.opened import Network
-    from merzmory.story.step import Step
     from merzmory.story.travel import Start
-    from merzmory.workspace import Workspace
 
 _PANEL = "Look around"
 
@@ -79,7 +76,7 @@ def explore(
         asked = travel.explore(
             start, _network(step, network, file), columns=columns, rows=rows, out=_place(door, out)
         )
-        folder = _done(asked, *door.open(config, set_))
+        folder = carried_out(asked, *door.open(config, set_))
         typer.echo(f"  {folder / 'grid.png'}")
 
 
@@ -116,7 +113,7 @@ def directions(
             first_seed=first_seed, reach=reach, columns=columns, psi=truncation, label=label,
             out=_place(door, out),
         )  # fmt: skip
-        folder = _done(asked, *door.open(config, set_))
+        folder = carried_out(asked, *door.open(config, set_))
         for path in sorted(folder.glob("direction*")):
             typer.echo(f"  {path}")
 
@@ -287,18 +284,6 @@ def favourite_lines(found: Iterable[Vector]) -> Iterable[str]:
                 words.append(f"{key.removeprefix('network_')} {one.about[key]}")
         words += [f"cell {column},{row}" for _, _, column, row in path_of(one)]
         yield f"  {one.name:<20} {' · '.join(words)}"
-
-
-def _done(asked: Step, made: Config, workspace: Workspace) -> Path:
-    from merzmory.commands.terminal import Board
-    from merzmory.manifest import do
-
-    with Board() as board:
-        board.begin(asked.name, asked.title)
-        work = asked.plan(made, workspace)
-        folder = do(work, board.announce)
-        board.end(found=work.shards == 0)
-    return folder
 
 
 def _place(door: Door, out: Path | None) -> Path | None:

@@ -21,6 +21,7 @@ from merzmory.errors import MerzmoryError, StorageError, storage_sentence
 
 if TYPE_CHECKING:
     from merzmory.config import Config
+    from merzmory.story.step import Step
     from merzmory.workspace import Workspace
 
 ConfigArgument = Annotated[
@@ -112,6 +113,19 @@ def entered() -> Iterator[Door]:
             f"Something went wrong that should not have ({type(error).__name__}: {error}). What is "
             f"finished is kept; please report it with the file {_write_down(door.log)}.", 1,
         )  # fmt: skip
+
+
+def carried_out(step: Step, made: Config, workspace: Workspace) -> Path:
+    """Do a step here, while a person looks on; its finished folder."""
+    from merzmory.commands.terminal import Board
+    from merzmory.manifest import do
+
+    with Board() as board:
+        board.begin(step.name, step.title)
+        work = step.plan(made, workspace)
+        folder = do(work, board.announce)
+        board.end(found=work.shards == 0)
+    return folder
 
 
 def _leave(sentence: str, code: int) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, SetOption, entered
+from merzmory.commands.door import ConfigArgument, SetOption, carried_out, entered
 
 _PANEL = "Films"
 
@@ -86,17 +86,10 @@ def slideshow(
 def roll(config: ConfigArgument, set_: SetOption = None) -> None:
     """Let the film strip of forgetting pass by as a film."""
     with entered() as door:
-        from merzmory.commands.terminal import Board
-        from merzmory.manifest import do
         from merzmory.story.filming import ROLL
 
         made, workspace = door.open(config, set_)
-        with Board() as board:
-            board.begin(ROLL.name, ROLL.title)
-            work = ROLL.plan(made, workspace)
-            folder = do(work, board.announce)
-            board.end(found=work.shards == 0)
-        typer.echo(f"  {folder}")
+        typer.echo(f"  {carried_out(ROLL, made, workspace)}")
 
 
 def _number(size: str | None) -> str | int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, Door, SetOption, entered
+from merzmory.commands.door import ConfigArgument, Door, SetOption, carried_out, entered
 
 if TYPE_CHECKING:
     from merzmory.story.step import Step
@@ -76,13 +76,4 @@ def walk(
 
 def _done(door: Door, step: Step, config: str, words: list[str]) -> Path:
     """Do a step here, while a person looks on; its folder."""
-    from merzmory.commands.terminal import Board
-    from merzmory.manifest import do
-
-    made, workspace = door.open(config, words)
-    with Board() as board:
-        board.begin(step.name, step.title)
-        work = step.plan(made, workspace)
-        folder = do(work, board.announce)
-        board.end(found=work.shards == 0)
-    return folder
+    return carried_out(step, *door.open(config, words))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, Door, SetOption, entered
+from merzmory.commands.door import ConfigArgument, Door, SetOption, carried_out, entered
 
 if TYPE_CHECKING:
     from merzmory.licence import Chain
@@ -122,16 +122,7 @@ def print_lines(line: Mapping[str, Any], folder: Path) -> Iterator[str]:
 
 
 def _done(door: Door, step: Step, config: str, set_: list[str] | None) -> Path:
-    from merzmory.commands.terminal import Board
-    from merzmory.manifest import do
-
-    made, workspace = door.open(config, set_)
-    with Board() as board:
-        board.begin(step.name, step.title)
-        work = step.plan(made, workspace)
-        folder = do(work, board.announce)
-        board.end(found=work.shards == 0)
-    return folder
+    return carried_out(step, *door.open(config, set_))
 
 
 def _seeds(picks: str) -> tuple[int, ...]:
