@@ -36,7 +36,10 @@ def test_a_run_that_waits_comes_back_by_itself(workshop: Workshop, tmp_path: Pat
             env={**os.environ, "PYTHONPATH": str(script.parents[2])},
         )  # fmt: skip
         try:
-            deployed = "select name from deployment where name = 'often'"
+            deployed = (
+                "select deployment.name from deployment join flow on flow.id = flow_id "
+                "where flow.name = 'waits'"
+            )
             workshop.wait_for(lambda: bool(workshop.rows(deployed)), 60, "the deployment")
             asked = subprocess.run(
                 [sys.executable, "-m", "prefect", "deployment", "run", "waits/often"],
