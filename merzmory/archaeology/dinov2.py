@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from merzmory.archaeology.network import Here, NetworkEmbedder, fill, imagenet, read_tensors
+from merzmory.archaeology.network import Here, NetworkEmbedder, fill, imagenet
+from merzmory.tensors import read_tensors
 
 WEIGHTS = "dinov2-s"
 FEATURES = 384

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from merzmory.archaeology.network import Here, NetworkEmbedder, fill, read_tensors
+from merzmory.archaeology.network import Here, NetworkEmbedder, fill
+from merzmory.tensors import read_tensors
 
 WEIGHTS = "inception-pytorch-fid"
 FEATURES = 2048

@@ -6,25 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from merzmory import weights
 from merzmory.errors import FormatError
-from merzmory.gan.config import EngineError
 from merzmory.gan.device import choose_device
-from merzmory.gan.torch_files import DAMAGE, build, read_file
-from merzmory.gan.unbuilt import Array, TensorView, Thing
 
 # mean and standard deviation of ImageNet's pixels, 0..1 (He et al. 2016's preprocessing)
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_DEPTH = 40  # modules inside modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,39 +83,6 @@ def imagenet(pictures: Tensor, side: int, mode: str) -> Tensor:
         pictures = F.interpolate(pictures, (side, side), mode=mode, antialias=True).clamp(0, 255)
     mean, std = (pictures.new_tensor(three).view(3, 1, 1) for three in (_MEAN, _STD))
     return (pictures / 255 - mean) / std
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of a published file by their dotted names; nothing in it is run.
-
-    Reads safetensors, a state dict that torch saved, and TorchScript, of which only the numbers
-    are read and never the program.
-
-    Raises:
-        FormatError: damaged, or it asks for what is never run.
-    """
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        value, budget = read_file(file)
-        return {name: build(each, budget) for name, each in _flat(value, "", 0)}
-    except EngineError as error:
-        sentence = str(error).removesuffix(".")
-        raise FormatError(f"{sentence[:1].upper()}{sentence[1:]}.") from error
-    except (*DAMAGE, OSError) as error:
-        raise FormatError(f"{file} is damaged or holds no weights: import it again.") from error
-
-
-def _flat(value: Any, prefix: str, depth: int) -> list[tuple[str, Any]]:
-    if isinstance(value, TensorView | Array):
-        return [(prefix, value)]
-    inside = value.state if isinstance(value, Thing) else value
-    if not isinstance(inside, dict) or depth > _DEPTH:
-        return []
-    dotted = f"{prefix}." if prefix else ""
-    return [
-        pair for name, each in inside.items() for pair in _flat(each, f"{dotted}{name}", depth + 1)
-    ]
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path, title: str) -> nn.Module:

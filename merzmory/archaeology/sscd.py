@@ -15,7 +15,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from merzmory.archaeology.network import Here, NetworkEmbedder, fill, imagenet, read_tensors
+from merzmory.archaeology.network import Here, NetworkEmbedder, fill, imagenet
+from merzmory.tensors import read_tensors
 
 WEIGHTS = "sscd"
 FEATURES = 512

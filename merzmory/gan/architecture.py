@@ -96,7 +96,18 @@ def about(config: Architecture, networks: Collection[str]) -> dict[str, Any]:
     if isinstance(config, StyleGAN3Config) and networks:
         can, why = [c for c in can if c != "train"], {"why": UNTRAINED}
     kind = config.kind if isinstance(config, StyleGAN3Config) else "stylegan2"
-    return {"kind": kind, "networks": list(networks), **config.about(), "can": can, "notes": why}
+    sizes = {
+        "resolution": config.resolution,
+        "channels": config.img_channels,
+        "labels": config.c_dim,
+        "z_dim": config.z_dim,
+        "w_dim": config.w_dim,
+        "num_ws": config.num_ws,
+        "mapping_layers": config.mapping_layers,
+        "channel_base": config.channel_base,
+        "channel_max": config.channel_max,
+    }
+    return {"kind": kind, "networks": list(networks), **sizes, "can": can, "notes": why}
 
 
 def assemble(config: Architecture, name: str, state: Mapping[str, Tensor]) -> nn.Module:

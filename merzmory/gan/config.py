@@ -6,7 +6,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +19,16 @@ class EngineError(Exception):
 
 class DiskFullError(EngineError):
     """A write that did not fit on the disk; it can be tried again once there is room."""
+
+
+def refuse_unknown(architecture: type[Any], values: Mapping[str, Any]) -> None:
+    """Raises EngineError where a file's JSON has keys that `architecture` has not."""
+    unknown = sorted(set(values) - {f.name for f in dataclasses.fields(architecture)})
+    if unknown:
+        raise EngineError(
+            f"the network's description holds {', '.join(unknown)}, which this version does "
+            "not know: open it with the version that wrote it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +79,10 @@ class NetworkConfig:
         most = self.channel_max if self.d_channel_max is None else self.d_channel_max
         return min(base // resolution, most)
 
-    def about(self) -> dict[str, int]:
-        """What a person asks first of a network: sizes and counts, for JSON."""
-        return {
-            "resolution": self.resolution,
-            "channels": self.img_channels,
-            "labels": self.c_dim,
-            "z_dim": self.z_dim,
-            "w_dim": self.w_dim,
-            "num_ws": self.num_ws,
-            "mapping_layers": self.mapping_layers,
-            "channel_base": self.channel_base,
-            "channel_max": self.channel_max,
-        }
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         """The architecture of a weights file's JSON; unknown keys raise EngineError."""
-        unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
-        if unknown:
-            raise EngineError(
-                f"the network's description holds {', '.join(unknown)}, which this version does "
-                "not know: open it with the version that wrote it"
-            )
+        refuse_unknown(cls, values)
         return cls(**values)
 
 

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from merzmory.gan.config import EngineError, NetworkConfig
+from merzmory.gan.config import EngineError, NetworkConfig, refuse_unknown
 
 # Bounds of what a file may ask for: knob -> (least, most).
 _LIMITS: Final[dict[str, tuple[int, int]]] = {
@@ -140,30 +140,11 @@ class StyleGAN3Config:
         """Names of the published networks: number, size and channels."""
         return [f"L{i}_{s.size}_{s.channels}" for i, s in enumerate(self.signals())]
 
-    def about(self) -> dict[str, int]:
-        """What a person asks first of a network: sizes and counts, for JSON."""
-        return {
-            "resolution": self.resolution,
-            "channels": self.img_channels,
-            "labels": self.c_dim,
-            "z_dim": self.z_dim,
-            "w_dim": self.w_dim,
-            "num_ws": self.num_ws,
-            "mapping_layers": self.mapping_layers,
-            "channel_base": self.channel_base,
-            "channel_max": self.channel_max,
-        }
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StyleGAN3Config:
         """The architecture of a weights file's JSON; unknown keys raise EngineError."""
         values = dict(values)
-        unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
-        if unknown:
-            raise EngineError(
-                f"the network's description holds {', '.join(unknown)}, which this version does "
-                "not know: open it with the version that wrote it"
-            )
+        refuse_unknown(cls, values)
         if values.get("discriminator") is not None:
             values["discriminator"] = NetworkConfig.from_dict(values["discriminator"])
         return cls(**values)

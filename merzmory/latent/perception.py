@@ -20,9 +20,8 @@ from torch.nn import functional as F
 
 from merzmory.errors import FormatError
 from merzmory.gan import checkpoint
-from merzmory.gan.config import EngineError
 from merzmory.gan.networks import Discriminator
-from merzmory.gan.torch_files import DAMAGE, build, read_file
+from merzmory.tensors import read_tensors
 
 VGG, LINEAR = "vgg16", "lpips-vgg"  # names of the ledger
 _LARGEST = (
@@ -126,22 +125,6 @@ class LPIPS(nn.Module):
         """The sum over the layers of squared lengths averaged over places."""
         parts = [(x - y).square().sum(dim=1).mean(dim=(1, 2)) for x, y in zip(a, b, strict=True)]
         return torch.stack(parts).sum(dim=0)
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict that torch saved; nothing in it is run.
-
-    Raises:
-        FormatError: it is damaged or of another kind.
-    """
-    try:
-        value, budget = read_file(file)
-        return {str(name): build(each, budget) for name, each in value.items()}
-    except EngineError as error:
-        sentence = str(error).removesuffix(".")
-        raise FormatError(f"{sentence[:1].upper()}{sentence[1:]}.") from error
-    except DAMAGE as error:
-        raise FormatError(f"{file} is damaged or holds no weights: import it again.") from error
 
 
 def _of(tensors: Mapping[str, Tensor], name: str, like: Tensor, file: Path) -> Tensor:

@@ -13,8 +13,9 @@ from torch import nn
 from merzmory import weights
 from merzmory.archaeology import dinov2, inception, sscd
 from merzmory.archaeology.embedders import embedder
-from merzmory.archaeology.network import Here, NetworkEmbedder, imagenet, read_tensors
+from merzmory.archaeology.network import Here, NetworkEmbedder, imagenet
 from merzmory.errors import ConfigError, FormatError, WeightsError
+from merzmory.tensors import read_tensors
 
 NETWORKS = {
     "inception": (inception, inception.InceptionFid, 2048, 21_785_568),

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.server import environment
+
 STORY = Path(__file__).with_name("story.py")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,3 +100,11 @@ def _like_a_terminal() -> None:
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("story") / "outputs", tmp_path_factory.mktemp("tmp"))
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the settings that another server's block left in the environment."""
+    for name in [*environment(Path()), "PREFECT_API_URL"]:
+        monkeypatch.setenv(name, "")  # so that monkeypatch brings back what was
+        monkeypatch.delenv(name)

@@ -21,14 +21,10 @@ from merzmory.errors import MerzmoryError
 if TYPE_CHECKING:
     from tests.flows.conftest import Workshop
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*environment(Path()), "PREFECT_API_URL"]:
-        monkeypatch.setenv(name, "")  # so that monkeypatch brings back what was
-        monkeypatch.delenv(name)
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
+    pytest.mark.usefixtures("own_environment"),
+]
 
 
 def test_one_server_is_shared_and_a_schedule_fires(workshop: Workshop, tmp_path: Path) -> None:

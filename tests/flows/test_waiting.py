@@ -11,19 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flows.server import environment, serving
+from flows.server import serving
 
 if TYPE_CHECKING:
     from tests.flows.conftest import Workshop
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*environment(Path()), "PREFECT_API_URL"]:
-        monkeypatch.setenv(name, "")  # so that monkeypatch brings back what was
-        monkeypatch.delenv(name)
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
+    pytest.mark.usefixtures("own_environment"),
+]
 
 
 def test_a_run_that_waits_comes_back_by_itself(workshop: Workshop, tmp_path: Path) -> None:

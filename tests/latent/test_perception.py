@@ -14,7 +14,8 @@ from merzmory import weights
 from merzmory.errors import FormatError
 from merzmory.gan.config import NetworkConfig
 from merzmory.gan.networks import Discriminator
-from merzmory.latent.perception import LINEAR, LPIPS, VGG, Discriminating, read_tensors
+from merzmory.latent.perception import LINEAR, LPIPS, VGG, Discriminating
+from merzmory.tensors import read_tensors
 
 CONFIGURATION = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512)
 WIDTHS = (64, 128, 256, 512, 512)

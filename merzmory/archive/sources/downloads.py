@@ -260,3 +260,22 @@ def _item(line: dict[str, Any]) -> Item:
         pictures.append((str(picture["file"]), origin))
     missing = tuple((str(m["what"]), str(m["why"])) for m in line["missing"])
     return Item(str(line["id"]), tuple(pictures), missing, int(line["films"]))
+
+
+class Fetched:
+    """What sources that fetch have in common: their photographs are what was downloaded."""
+
+    downloads: Downloads
+
+    @property
+    def summary(self) -> str:
+        """What is here, in a sentence or two."""
+        return self.downloads.summary()
+
+    def files(self, closed: Callable[[str], None] = lambda _folder: None) -> Iterator[Found]:
+        """What was fetched, in a fixed order.
+
+        Raises:
+            ArchiveError: nothing was fetched yet.
+        """
+        yield from self.downloads.files(closed, "run `merzmory fetch` with the same config.")

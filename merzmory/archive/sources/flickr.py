@@ -7,15 +7,14 @@ gallery's credits.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from merzmory.archive.sources import secret, waiting
-from merzmory.archive.sources.downloads import Downloads, FaultError, Item, seconds
+from merzmory.archive.sources.downloads import Downloads, FaultError, Fetched, Item, seconds
 from merzmory.archive.sources.flickr_api import KINDS, Flickr, Licence, addresses
-from merzmory.archive.sources.source import Found
 from merzmory.errors import ConfigError
 from merzmory.manifest import Work, digest
 from merzmory.records import Announce, Origin, Progress
@@ -24,7 +23,7 @@ KEY = "FLICKR_API_KEY"
 BARREN = 8  # photographs in a row that do not come: the picture servers refuse
 
 
-class FlickrSource:
+class FlickrSource(Fetched):
     """A search's photographs."""
 
     def __init__(
@@ -84,19 +83,6 @@ class FlickrSource:
             f"{', '.join(self.licences)}) into {self.downloads.folder}: at most {self.per_hour} "
             "requests an hour."
         )
-
-    @property
-    def summary(self) -> str:
-        """What is here, in a sentence or two."""
-        return self.downloads.summary()
-
-    def files(self, closed: Callable[[str], None] = lambda _folder: None) -> Iterator[Found]:
-        """What was fetched, in a fixed order.
-
-        Raises:
-            ArchiveError: nothing was fetched yet.
-        """
-        yield from self.downloads.files(closed, "run `merzmory fetch` with the same config.")
 
     def plan(self, *, again: bool = False) -> Work:
         """The Work of fetching what is not here yet; none where all was fetched before.

@@ -8,14 +8,13 @@ the first refusal ends the pass. The export that Instagram itself offers is the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from merzmory.archive.sources import instagram_login as account
-from merzmory.archive.sources.downloads import Downloads
+from merzmory.archive.sources.downloads import Downloads, Fetched
 from merzmory.archive.sources.instagram_walk import Walk
-from merzmory.archive.sources.source import Found
 from merzmory.archive.sources.waiting import Waiting
 from merzmory.errors import ConfigError
 from merzmory.manifest import Work, digest
@@ -30,7 +29,7 @@ WARNING = (
 _NAME = re.compile(r"[A-Za-z0-9._]{1,30}")
 
 
-class InstagramSource:
+class InstagramSource(Fetched):
     """The posts of a profile, what an account saved, or where it is tagged."""
 
     def __init__(
@@ -89,19 +88,6 @@ class InstagramSource:
             f"Fetching {what}{newest} of {self.name} from instagram.com, {seen}, into "
             f"{self.downloads.folder}: one after the other, some seconds apart."
         )
-
-    @property
-    def summary(self) -> str:
-        """What is here, in a sentence or two."""
-        return self.downloads.summary()
-
-    def files(self, closed: Callable[[str], None] = lambda _folder: None) -> Iterator[Found]:
-        """What was fetched, in a fixed order.
-
-        Raises:
-            ArchiveError: nothing was fetched yet.
-        """
-        yield from self.downloads.files(closed, "run `merzmory fetch` with the same config.")
 
     @property
     def needs_login(self) -> bool:
