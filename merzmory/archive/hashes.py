@@ -22,6 +22,9 @@ def reduced(grey: npt.NDArray[np.uint8]) -> Image.Image:
     longest = max(grey.shape)
     if longest > 2 * _LOOK_AT:
         height, width = (max(1, round(side * _LOOK_AT / longest)) for side in grey.shape)
+        if longest > 3 * _LOOK_AT:  # by two exactly, first: a fifth of the time
+            half = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
+            grey = np.asarray(cv2.resize(grey, half, interpolation=cv2.INTER_AREA), np.uint8)
         grey = np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return Image.fromarray(grey)
 
@@ -35,7 +38,9 @@ def perceptual(grey: Image.Image, side: int) -> str:
     pixels = np.asarray(grey.resize((count, count), Image.Resampling.LANCZOS), np.float64)
     low = _cosines(side) @ pixels @ _cosines(side).T
     low = np.round(low, 6)  # what is zero but for rounding is zero on every machine
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    ordered = np.sort(low, axis=None)
+    median = (ordered[low.size // 2 - 1] + ordered[low.size // 2]) / 2  # sizes are even
+    return np.packbits(low > median).tobytes().hex()
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from merzmory.archive.assets import ERROR, READ, SKIPPED, Asset, Location
 from merzmory.originals import access as originals
 from merzmory.originals import decode, raw, stills
 
-ALGORITHM = 2  # version of all measures: a new one decodes every picture again
+ALGORITHM = 3  # version of all measures: a new one decodes every picture again
 LOOK_AT = 1000  # pixels of the longer side at which a photograph is measured
 _IN_MEMORY = 128 * 2**20  # bytes: larger files are hashed and decoded from disk
 
