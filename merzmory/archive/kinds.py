@@ -187,21 +187,23 @@ def _lines(grey: Grey, above: Grey) -> Iterator[Line]:
     fits &= area >= _FULL_BOX * width * height
     for x0, y0, across, down in pieces[fits, :4].tolist():
         part = np.s_[y0 : y0 + down, x0 : x0 + across]
-        pixels, ink = grey[part], strokes[part].astype(bool)
-        if not _INKED[0] <= float(ink.mean()) <= _INKED[1]:
+        pixels, ink = grey[part], strokes[part]
+        if not _INKED[0] <= cv2.countNonZero(ink) / ink.size <= _INKED[1]:
             continue
         turns = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
         if np.sort(turns)[down * 2 // 3] < max(_LEAST_TURNS, _TURNS * across):
             continue
-        ground = above[part][cv2.dilate(strokes[part], np.ones((3, 3), np.uint8)) == 0]
+        ground = above[part][cv2.dilate(ink, np.ones((3, 3), np.uint8)) == 0]
         rough = float(cv2.norm(ground)) / max(1, ground.size) ** 0.5
-        outlined = _is_outlined(pixels, strokes[part])
-        if outlined or rough <= min(_EVEN, float(above[part][ink].mean()) / _CLEAR):
+        outlined = _is_outlined(pixels, ink)
+        if outlined or rough <= min(_EVEN, cv2.mean(above[part], ink)[0] / _CLEAR):
             yield Line((x0, y0, min(x0 + across, grey.shape[1]), y0 + down), outlined)
 
 
 def _is_outlined(pixels: Grey, strokes: Grey) -> bool:
     """Whether white strokes have black borders, on a ground of neither, as captions of pictures."""
+    if pixels.max() < _WHITE or pixels.min() > _BLACK:
+        return False
     near = cv2.dilate(strokes, np.ones((3, 3), np.uint8)) > 0
     beyond = pixels[cv2.dilate(strokes, np.ones((7, 7), np.uint8)) == 0]
     white, black = float(np.mean(pixels[near] >= _WHITE)), float(np.mean(pixels[near] <= _BLACK))
@@ -270,14 +272,16 @@ def drawn(grey: Grey) -> float:
     kernel = np.ones((_BLOCK, _BLOCK), np.uint8)
     centres = np.s_[_BLOCK // 2 : rows : _BLOCK, _BLOCK // 2 : columns : _BLOCK]
     spread = cv2.dilate(grey, kernel)[centres] - cv2.erode(grey, kernel)[centres]
-    flat = float(np.mean(spread <= _FLAT))
+    even = _sign(float(np.mean(spread <= _FLAT)), *_LOOK[0])
+    if not even:
+        return 0.0
     across = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0, ksize=3))
     down = np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1, ksize=3))
     strong = np.maximum(across, down) >= 4 * _EDGE
     edges = int(np.count_nonzero(strong))
     exact = np.minimum(across, down) <= _SQUARE * np.maximum(across, down)
     square = np.count_nonzero(strong & exact) / max(1, edges)
-    return _sign(flat, *_LOOK[0]) * _sign(square, *_LOOK[1])
+    return even * _sign(square, *_LOOK[1])
 
 
 def _sign(value: float, none: float, whole: float) -> float:

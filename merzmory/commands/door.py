@@ -34,6 +34,13 @@ PlaceArgument = Annotated[
         help="A config; or a folder, a ZIP or an export of photographs, with the demo's settings.",
     ),
 ]
+PlaceOrAllArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CONFIG|FOLDER|ZIP]",
+        help="As ingest takes it; without it, every archive of the workspace.",
+    ),
+]
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option("--workspace", metavar="DIR", help="Where results lie: --set outputs=DIR."),

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merzmory.commands.door import PlaceArgument, SetOption, WorkspaceOption, entered
+from merzmory.commands.door import (
+    PlaceArgument,
+    PlaceOrAllArgument,
+    SetOption,
+    WorkspaceOption,
+    entered,
+)
 
 if TYPE_CHECKING:
     from merzmory.archive.assets import Row
@@ -27,7 +33,7 @@ LabelFilter = Annotated[str, typer.Option("--label", help="Only those with this 
 
 @app.command(rich_help_panel="Look")
 def photos(
-    config: PlaceArgument,
+    config: PlaceOrAllArgument = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     every: Annotated[bool, typer.Option("--all", help="The ones that are kept, too.")] = False,
@@ -46,22 +52,27 @@ def photos(
     with entered() as door:
         from merzmory.commands.status import photo_lines, row_lines
         from merzmory.config import asked, load
-        from merzmory.story.archives import photographs, source
+        from merzmory.story.archives import configs, photographs, source
 
-        made = load(*asked(config, set_ or [], workspace))
-        door.place = made.outputs
-        rows = photographs(made, made.workspace())
-        chosen = bool(unreviewed or picked or rejected or stars or label)
-        if chosen:
-            flags = {"pick": picked, "reject": rejected}
-            wanted = {flag for flag, asked_for in flags.items() if asked_for}
-            rows = list(_chosen(rows, unreviewed, wanted, stars, label))
-        if as_json:
-            lines = row_lines(rows, source(made, made.workspace()).settings["source"])
+        if config is None:
+            here = load("demo", asked("demo", [], workspace)[1])
+            meant = configs(here.workspace(), set_ or [])
         else:
-            lines = photo_lines(rows, every=every or chosen)
-        for line in lines:
-            typer.echo(line)
+            meant = [load(*asked(config, set_ or [], workspace))]
+        chosen = bool(unreviewed or picked or rejected or stars or label)
+        flags = {"pick": picked, "reject": rejected}
+        wanted = {flag for flag, asked_for in flags.items() if asked_for}
+        for made in meant:
+            door.place = made.outputs
+            rows = photographs(made, made.workspace())
+            if chosen:
+                rows = list(_chosen(rows, unreviewed, wanted, stars, label))
+            if as_json:
+                lines = row_lines(rows, source(made, made.workspace()).settings["source"])
+            else:
+                lines = photo_lines(rows, every=every or chosen)
+            for line in lines:
+                typer.echo(line)
 
 
 @app.command(rich_help_panel="Your photographs")

@@ -5,6 +5,8 @@ Every file has one verdict by this config's thresholds; the catalogue is asked, 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from merzmory.archive.catalogue import Catalogue
 from merzmory.archive.looking import People, name_of
 from merzmory.archive.sources.detect import source_for
 from merzmory.archive.sources.source import SOURCES, Distant, Source
-from merzmory.config import Config
+from merzmory.config import Config, load
 from merzmory.errors import ArchiveError, ConfigError, MerzmoryError, WeightsError
 from merzmory.frame import Frame
 from merzmory.gan import checkpoint
@@ -64,6 +66,22 @@ def archive(config: Config, workspace: Workspace) -> Path:
     """The folder of the archive's catalogue."""
     found = source(config, workspace)
     return workspace.archive(found.label, found.settings)
+
+
+def configs(workspace: Workspace, overrides: Sequence[str]) -> list[Config]:
+    """The configs that the workspace's archives were read by, `overrides` laid over them.
+
+    Raises:
+        MerzmoryError: there is none.
+    """
+    here = f"outputs={json.dumps(str(workspace.outputs), ensure_ascii=False)}"
+    files = sorted(workspace.archives.glob("*/config.toml"))
+    if not files:
+        raise MerzmoryError(
+            f"Nothing was read into {workspace.outputs} yet: run `merzmory ingest FOLDER`, with the "
+            "--workspace that you mean."
+        )
+    return [load(str(file), [here, *overrides]) for file in files]
 
 
 def cull_knobs(config: Config, workspace: Workspace) -> dict[str, Any]:
@@ -175,11 +193,20 @@ def resolution(config: Config, workspace: Workspace) -> int:
 
 def base_frame(config: Config) -> Frame | None:
     """The window that the base's pictures have in their squares; None where they fill them."""
-    known = weights.ledger().get(config.train.base)
-    if known is None or not known.window or not known.resolution:
+    name, cache = config.train.base, config.workspace().weights
+    known = weights.ledger().get(name) or weights.brought(cache).get(name)
+    file = Path(name).expanduser()
+    if known is None and name and file.is_file():
+        known = weights.barred(file)
+    return frame_of(known) if known is not None else None
+
+
+def frame_of(weight: weights.Weight) -> Frame | None:
+    """The window that a network's pictures have in their squares; None where they fill them."""
+    if not weight.window or not weight.resolution:
         return None
-    x0, y0, x1, y1 = (side / known.resolution for side in known.window)
-    return Frame(known.aspect, (x0, y0, x1, y1))
+    x0, y0, x1, y1 = (side / weight.resolution for side in weight.window)
+    return Frame(weight.aspect, (x0, y0, x1, y1))
 
 
 def catalogue(config: Config, workspace: Workspace) -> Catalogue:

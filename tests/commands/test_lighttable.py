@@ -84,6 +84,22 @@ def test_marks_are_made_listed_and_taken_back(merzmory: Callable[..., str]) -> N
     assert len(names(merzmory("photos", "--json", "--unreviewed"))) == 15
 
 
+def test_without_a_place_every_archive_of_the_workspace_is_listed(
+    merzmory: Callable[..., str], tmp_path: Path
+) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "z.jpg").write_bytes(b"nothing")
+    place = ["--workspace", str(tmp_path / "ws")]
+    assert CliRunner().invoke(app, ["ingest", str(more), *place]).exit_code == 0
+    done = CliRunner().invoke(app, ["photos", "--json", *place])
+    assert done.exit_code == 0, done.output
+    assert len(names(done.output)) == 16 and "z.jpg" in names(done.output)
+    assert names(done.output) > names(merzmory("photos", "--json"))
+    none = CliRunner().invoke(app, ["photos", "--workspace", str(tmp_path / "empty")])
+    assert none.exit_code == 2 and "Nothing was read into" in none.output
+
+
 def test_what_cannot_be_meant_is_one_sentence(merzmory: Callable[..., str]) -> None:
     for words, said in (
         (["nowhere.jpg", "--pick"], "There is no photograph nowhere.jpg"),
