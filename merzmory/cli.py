@@ -17,6 +17,7 @@ import typer
 
 from merzmory.commands import (
     afterwards,
+    bases,
     beforehand,
     darkroom,
     fetching,
@@ -29,7 +30,6 @@ from merzmory.commands import (
 )
 from merzmory.commands.door import (
     ConfigArgument,
-    OutputsOption,
     PlaceArgument,
     SetOption,
     WorkspaceOption,
@@ -73,7 +73,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-weights_app = typer.Typer(help="Bases and networks: what is here, and what may be sold.")
 app.add_typer(fetching.app)
 app.add_typer(lighttable.app)
 app.add_typer(people.app)
@@ -84,7 +83,7 @@ app.add_typer(outings.app)
 app.add_typer(paper.app)
 app.add_typer(films.app)
 app.add_typer(inside.app)
-app.add_typer(weights_app, name="weights", rich_help_panel="Look")
+app.add_typer(bases.app, name="weights", rich_help_panel="Look")
 
 
 def main() -> None:
@@ -295,49 +294,3 @@ def config_(config: ConfigArgument, set_: SetOption = None) -> None:
         from merzmory.config import load
 
         typer.echo(load(config, set_ or []).toml(), nl=False)
-
-
-@weights_app.callback(invoke_without_command=True)
-def _weights(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        weights_list()
-
-
-@weights_app.command("list")
-def weights_list(outputs: OutputsOption = None) -> None:
-    """What the ledger knows, what is here, and what may be sold."""
-    with entered() as door:
-        from merzmory import weights
-
-        for weight in weights.status(door.cache(outputs)):
-            typer.echo(str(weight))
-
-
-@weights_app.command("import")
-def weights_import(name: str, file: Path, outputs: OutputsOption = None) -> None:
-    """Check a file that you downloaded, and keep it as NAME."""
-    with entered() as door:
-        from merzmory import weights
-
-        typer.echo(f"  {weights.import_file(name, file.expanduser(), door.cache(outputs))}")
-
-
-@weights_app.command("fetch")
-def weights_fetch(
-    name: str,
-    accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="I have read the licence and accept it.")
-    ] = False,
-    outputs: OutputsOption = None,
-) -> None:
-    """Download NAME from its publisher, over the network."""
-    with entered() as door:
-        from merzmory import weights
-        from merzmory.commands.terminal import Board
-
-        cache = door.cache(outputs)
-        with Board() as board:
-            board.begin("fetch", f"Fetching {name}")
-            path = weights.fetch(name, cache, accept_licence, board.announce)
-            board.end(found=False)
-        typer.echo(f"  {path}")

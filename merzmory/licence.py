@@ -11,7 +11,6 @@ and the services' labels know; where none of them knows, the answer is "ask".
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
 from collections import Counter
@@ -170,8 +169,7 @@ def chain(source: Path) -> Chain:
 
 
 def _of_file(file: Path, subject: str) -> Licence:
-    with file.open("rb") as data:
-        known = weights.of_file(hashlib.file_digest(data, "sha256").hexdigest(), file.stem)
+    known = weights.known_file(file)
     notes = {} if known else checkpoint.inspect(file).get("notes", {})
     return _sentence(subject, known, str(notes.get("licence", "")))
 
@@ -191,7 +189,8 @@ def _sentence(subject: str, known: weights.Weight | None, noted: str) -> Licence
 
 
 def _note(weight: weights.Weight) -> str:
-    return f"{weight.licence}: {weight.licence_phrase} ({weight.licence_url})"
+    text = f"{weight.licence}: {weight.licence_phrase}"
+    return f"{text} ({weight.licence_url})" if weight.licence_url else text
 
 
 def _sale(weight: weights.Weight) -> Sale:

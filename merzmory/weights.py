@@ -1,35 +1,31 @@
 """The ledger of weights: where a base or network comes from, and what its licence allows.
 
     ledger()        what is known, from weights.toml
+    brought         what somebody brought along: it lies in the cache with what was said of it
     find            the file of a name: inside the project, in the cache, or a path of the user's
-    import_file     takes a downloaded file into the cache, checked
-    fetch           downloads, on the user's command and never otherwise, with resume
+    known_file      what the ledger or its owner says of a file
     status          what is here and what is missing
 
-The cache holds NAME.SUFFIX, each file written aside and renamed once its checksum is right.
+The cache holds NAME.SUFFIX; `acquire` brings them there.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import http.client
 import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache as once
 from importlib import resources
+from math import gcd
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from merzmory.errors import WeightsError, storage_errors
-from merzmory.records import Announce, Progress, silent
-
-_CHUNK = 1 << 20  # bytes read at once
-_TIMEOUT = 30.0  # seconds without a byte
+from merzmory import passports
+from merzmory.errors import WeightsError
+from merzmory.passports import Passport
 
 # a base can be trained
 Kind = Literal["base", "generator", "upscaler", "embedder", "metric", "faces"]
@@ -37,7 +33,10 @@ Kind = Literal["base", "generator", "upscaler", "embedder", "metric", "faces"]
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One entry of the ledger. `bytes` and `sha256` are None where nobody has confirmed them."""
+    """One entry of the ledger. `bytes` and `sha256` are None where nobody has confirmed them.
+
+    `megabytes` is what is said of the size then, to reckon with.
+    """
 
     name: str
     kind: Kind
@@ -49,6 +48,7 @@ class Weight:
     may_sell: bool | Literal["ask"]  # what is made with it
     needs_accept: bool
     bytes: int | None = None
+    megabytes: int | None = None
     sha256: str | None = None
     resolution: int | None = None  # pixels
     window: tuple[
@@ -57,29 +57,27 @@ class Weight:
     aspect: str = ""  # width:height of that picture
     notes: str = ""
     embedded: str = ""  # its path inside the package
+    file: str = ""  # its name in the cache, of one that was brought along
 
     def cached(self, cache: Path) -> Path:
         """Where the file lies in the cache, or would."""
         suffix = Path(urlsplit(self.urls[0]).path).suffix if self.urls else ""
-        return cache / f"{self.name}{suffix}"
+        return cache / (self.file or f"{self.name}{suffix}")
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, about; None where nobody says."""
+        if self.bytes is None and self.megabytes is not None:
+            return self.megabytes * 10**6
+        return self.bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Whether a weight is here. `str` gives a line for people."""
+    """Whether a weight is here."""
 
     weight: Weight
     path: Path | None  # None: missing
-
-    def __str__(self) -> str:
-        weight = self.weight
-        here = "missing" if self.path is None else "built in" if weight.embedded else "here"
-        size = f"{weight.bytes / 1e6:,.0f} MB" if weight.bytes else ""
-        sell = {True: "may sell", False: "no sales", "ask": "ask first"}[weight.may_sell]
-        return (
-            f"{weight.name:<27} {weight.kind:<9} {here:<8} {size:>6}  {sell:<9}  "
-            f"{weight.title} · {weight.licence}"
-        )
 
 
 @once
@@ -109,21 +107,32 @@ def read_ledger(text: str) -> dict[str, Weight]:
     return found
 
 
+def brought(cache: Path) -> dict[str, Weight]:
+    """What somebody brought along, by name; raises as `passports.read`."""
+    found = (_of_owner(file, said) for file, said in passports.all_in(cache) if said.title)
+    return {weight.name: weight for weight in found}
+
+
 def find(name: str, cache: Path) -> Path:
     """The file of `name`: built in, in the cache, or the file that `name` is the path of.
 
     Raises:
-        WeightsError: it is not here; the error names its licence and the command that imports
+        WeightsError: it is not here; the error names its licence and the command that brings
             it, or the nearest known name.
     """
     if name not in ledger():
         given = Path(name).expanduser()
         if given.is_file():
             return given
+        if "://" in name:
+            raise WeightsError(
+                f"Nothing is fetched unasked: run `merzmory weights add NAME {name}` once, and use "
+                "that NAME."
+            )
         if given.suffix or len(given.parts) > 1:
             raise WeightsError(f"There is no file {given}: check the path, or give a known name.")
-    weight = _known(name)
-    path = _here(weight, cache)
+    weight = known(name, cache)
+    path = here(weight, cache)
     if path is not None:
         return path
     if weight.embedded:
@@ -133,100 +142,50 @@ def find(name: str, cache: Path) -> Path:
         )
     raise WeightsError(
         f"The {weight.kind} {name} ({weight.title}; {weight.licence}: {weight.licence_phrase}) is "
-        f"not here: download it from {weight.urls[0]} and run "
-        f"`merzmory weights import {name} FILE`."
+        f"not here: run `merzmory weights fetch {name}`, or download it from {weight.urls[0]} and "
+        f"run `merzmory weights import {name} FILE`."
     )
 
 
-def import_file(name: str, file: Path, cache: Path) -> Path:
-    """Copy `file` into the cache as `name`, checked by size and SHA-256; returns the copy.
-
-    Raises:
-        WeightsError: the name is unknown, or the file is missing or not the one of the ledger.
-        StorageError: the cache cannot be written.
-    """
-    weight = _known(name)
-    if weight.embedded:
-        raise WeightsError(
-            f"{name} is part of the project and needs no import: use it by its name."
-        )
-    target = weight.cached(cache)
-    part = target.with_name(target.name + ".import.part")
-    try:
-        source = file.open("rb")
-    except OSError as error:
-        raise WeightsError(
-            f"{file} cannot be read ({error.strerror}): check the path of the file to import."
-        ) from error
-    with source, storage_errors(cache):
-        cache.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as out:
-                while chunk := source.read(_CHUNK):
-                    out.write(chunk)
-            _check(weight, part, f"{file}")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    return target
-
-
-def fetch(
-    name: str, cache: Path, accept_licence: bool = False, announce: Announce = silent
-) -> Path:
-    """Download `name` into the cache; what a stopped download has is kept and gone on with.
-
-    The addresses of the ledger are tried in turn. Announces Progress("fetch", done, total, "MB").
-
-    Raises:
-        WeightsError: the name is unknown, its licence was not accepted, no address answers, or
-            what came is not the file of the ledger.
-        StorageError: the cache cannot be written.
-    """
-    weight = _known(name)
-    here = _here(weight, cache)
-    if here is not None or weight.embedded:
-        return here if here is not None else find(name, cache)
-    if weight.needs_accept and not accept_licence:
-        raise WeightsError(
-            f"{name} comes under the {weight.licence} ({weight.licence_phrase}): read "
-            f"{weight.licence_url} and run `merzmory weights fetch {name} --accept-licence`."
-        )
-    target = weight.cached(cache)
-    part = target.with_name(target.name + ".part")
-    reason: Exception | None = None
-    with storage_errors(cache):
-        cache.mkdir(parents=True, exist_ok=True)
-        for url in weight.urls:
-            try:
-                _download(weight, url, part, announce)
-                _check(weight, part, f"What {urlsplit(url).netloc} sent")
-            except WeightsError as error:
-                part.unlink()  # a whole file, and not ours
-                reason = error
-            except (urllib.error.URLError, http.client.HTTPException, _CutOffError) as error:
-                reason = error
-            else:
-                part.replace(target)
-                return target
-    if isinstance(reason, WeightsError):
-        raise reason
-    raise WeightsError(
-        f"{name} could not be downloaded ({reason}): check the connection and run the same command "
-        f"again, or download {weight.urls[0]} yourself and run `merzmory weights import {name} "
-        "FILE`."
-    ) from reason
-
-
 def status(cache: Path) -> list[Status]:
-    """Every entry of the ledger, and where its file is."""
-    return [Status(weight, _here(weight, cache)) for weight in ledger().values()]
+    """Every entry of the ledger, then what was brought along, and where its file is."""
+    entries = {**ledger(), **brought(cache)}
+    return [Status(weight, here(weight, cache)) for weight in entries.values()]
 
 
 def is_here(name: str, cache: Path) -> bool:
     """Whether the ledger knows `name` and its file is here."""
     weight = ledger().get(name)
-    return weight is not None and _here(weight, cache) is not None
+    return weight is not None and here(weight, cache) is not None
+
+
+def known(name: str, cache: Path) -> Weight:
+    """The entry of `name`, in the ledger or brought along.
+
+    Raises:
+        WeightsError: there is none; the error names the nearest.
+    """
+    entries = ledger() if name in ledger() else {**ledger(), **brought(cache)}
+    if name in entries:
+        return entries[name]
+    near = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "`merzmory weights list` shows what is known."
+    raise WeightsError(f"There are no weights named {name}: {hint}")
+
+
+def known_file(file: Path, sha256: str = "") -> Weight | None:
+    """What the ledger says of the file at `file`, or else the one who brought it along.
+
+    `sha256` spares reading it. Of a file without either nothing is known: None.
+    """
+    if not sha256:
+        with file.open("rb") as data:
+            sha256 = hashlib.file_digest(data, "sha256").hexdigest()
+    found = of_file(sha256, file.stem)
+    if found is not None:
+        return found
+    said = passports.read(file)
+    return _of_owner(file, said) if said and said.title and said.sha256 == sha256 else None
 
 
 def of_file(sha256: str, name: str) -> Weight | None:
@@ -237,87 +196,16 @@ def of_file(sha256: str, name: str) -> Weight | None:
     return None
 
 
-class _CutOffError(Exception):
-    """The connection ended before the file did."""
+def barred(file: Path) -> Weight | None:
+    """The entry of a file whose pictures lie between bars; reads only files that may be one."""
+    size, said = file.stat().st_size, passports.read(file)
+    likely = any(weight.window and weight.bytes == size for weight in ledger().values())
+    found = known_file(file) if likely or (said and said.window) else None
+    return found if found and found.window else None
 
 
-def _download(weight: Weight, url: str, part: Path, announce: Announce) -> None:
-    """Bring `part` to its full length from `url`, from where it is (RFC 9110, 14.2)."""
-    have = part.stat().st_size if part.exists() else 0
-    if weight.bytes is not None and have == weight.bytes:
-        return
-    if weight.bytes is not None and have > weight.bytes:
-        part.unlink()
-        have = 0
-    headers = {"User-Agent": "merzmory", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    try:
-        answer = urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=_TIMEOUT
-        )
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
-            raise
-        part.unlink()
-        _download(weight, url, part, announce)
-        return
-    with answer:
-        begins = str(answer.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
-        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT and begins
-        done = have if resumed else 0
-        length = answer.headers.get("Content-Length")
-        total = done + int(length) if length else weight.bytes
-        with part.open("ab" if resumed else "wb") as out:
-            while chunk := _read(answer):
-                out.write(chunk)
-                done += len(chunk)
-                whole = total if total is not None else done
-                announce(Progress("fetch", done // 10**6, whole // 10**6, "MB"))
-    if total is not None and done < total:
-        raise _CutOffError(f"the connection ended at {done:,} of {total:,} bytes")
-
-
-def _read(answer: http.client.HTTPResponse) -> bytes:
-    try:
-        return answer.read(_CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise _CutOffError(f"the connection broke: {error}") from error
-
-
-def _check(weight: Weight, path: Path, what: str) -> None:
-    """Whether `path` is the ledger's file: its size, its SHA-256, and no web page."""
-    size = path.stat().st_size
-    if weight.bytes is not None and size != weight.bytes:
-        raise WeightsError(
-            f"{what} has {size:,} bytes and {weight.name} has {weight.bytes:,}: download it again "
-            f"from {weight.urls[0]}."
-        )
-    with path.open("rb") as opened:
-        if opened.read(64).lstrip()[:1] in (b"", b"<"):
-            raise WeightsError(
-                f"{what} is a web page or empty, not {weight.name}: download it again from "
-                f"{weight.urls[0]}."
-            )
-        opened.seek(0)
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if weight.sha256 is not None and found != weight.sha256:
-        raise WeightsError(
-            f"{what} is not {weight.name} or is damaged (SHA-256 {found[:12]}…, expected "
-            f"{weight.sha256[:12]}…): download it again from {weight.urls[0]}."
-        )
-
-
-def _known(name: str) -> Weight:
-    if name in ledger():
-        return ledger()[name]
-    near = difflib.get_close_matches(name, ledger(), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "`merzmory weights list` shows what is known."
-    raise WeightsError(f"There are no weights named {name}: {hint}")
-
-
-def _here(weight: Weight, cache: Path) -> Path | None:
+def here(weight: Weight, cache: Path) -> Path | None:
+    """The file of `weight`; None where it is missing, or not as long as the ledger says."""
     if weight.embedded:
         inside = Path(str(resources.files("merzmory") / weight.embedded))
         return inside if inside.is_file() else None
@@ -325,3 +213,28 @@ def _here(weight: Weight, cache: Path) -> Path | None:
     if not path.is_file():
         return None
     return path if weight.bytes in (None, path.stat().st_size) else None
+
+
+def _of_owner(file: Path, said: Passport) -> Weight:
+    side = said.resolution or 0
+    phrases = {"yes": "sales allowed", "no": "no sales", "ask": "ask before you sell"}
+    sale: dict[str, bool | Literal["ask"]] = {"yes": True, "no": False, "ask": "ask"}
+    x0, y0, x1, y1 = said.window or (0, 0, side, side)
+    common = gcd(x1 - x0, y1 - y0) or 1
+    return Weight(
+        name=file.stem,
+        kind=said.kind,
+        title=said.title,
+        urls=(),
+        licence=said.licence or "licence not stated",
+        licence_url="",
+        licence_phrase=f"{phrases[said.may_sell]}, as you stated",
+        may_sell=sale[said.may_sell],
+        needs_accept=False,
+        bytes=said.bytes,
+        sha256=said.sha256,
+        resolution=said.resolution,
+        window=said.window,
+        aspect=f"{(x1 - x0) // common}:{(y1 - y0) // common}" if said.window else "",
+        file=file.name,
+    )

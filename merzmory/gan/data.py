@@ -32,11 +32,16 @@ MEMORY_LIMIT = (
 
 BARE = ("file", "photo", "box", "label")  # of a manifest's line
 
+_WHOLE = (0, 0, 1, 1)  # a square without bars: x0, y0, x1, y1 in shares of its side
+
 Indices = npt.NDArray[np.int64]
 
 
 class PictureSet:
-    """Pictures of one dataset folder: `len()`, `resolution` (px), `lines` of the manifest, `classes`, `batch()`."""
+    """Pictures of one dataset folder: `len()`, `resolution` (px), `lines` of the manifest, `classes`, `batch()`.
+
+    `window` is (rows, columns) of the picture in a square, where the folder says that bars surround it.
+    """
 
     def __init__(self, folder: Path, memory_limit: int = MEMORY_LIMIT) -> None:
         """Reads the folder; raises EngineError for what is not a dataset, empty, not square or of another size."""
@@ -48,6 +53,9 @@ class PictureSet:
         declared = settings.get("settings", {}).get("resolution")
         with _open(self._files[0]) as first:
             self.resolution = int(declared or first.width)
+        frame = settings.get("settings", {}).get("frame", {})
+        x0, y0, x1, y1 = (round(share * self.resolution) for share in frame.get("window", _WHOLE))
+        self.window = (slice(y0, max(y1, y0 + 1)), slice(x0, max(x1, x0 + 1)))
         self.lines = lines
         labels = [line.get("label") for line in lines]
         self.classes = label_names(lines)

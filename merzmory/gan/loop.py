@@ -154,6 +154,7 @@ class Loop:
         shown = self.run / "previews" / f"{name}-ema.png"
         for which, network in (("raw", state.G), ("ema", state.G_ema)):
             pictures = self._pictures(network, seeds, config.preview_psi)
+            pictures = pictures[:, *self.pictures.window]  # without the bars
             path = self.run / "previews" / f"{name}-{which}.png"
             self._write(partial(runs.write_picture, path, generate.sheet(pictures, columns)))
         if snapshot:

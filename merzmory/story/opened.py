@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from merzmory import weights
 from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError
 from merzmory.frame import SQUARE, Frame
@@ -15,9 +15,10 @@ from merzmory.gan import checkpoint, run
 from merzmory.gan.data import label_names
 from merzmory.gan.device import use_threads
 from merzmory.latent.explore import Explorer
-from merzmory.manifest import read_manifest
-from merzmory.story import lineage
+from merzmory.manifest import SETTINGS, read_manifest, read_settings
+from merzmory.story import archives, lineage
 from merzmory.story.step import engine_errors
+from merzmory.vetting import digest
 from merzmory.workspace import Workspace
 
 
@@ -60,14 +61,12 @@ def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
             said = {"run": lineage.training(config, workspace).name, "step": step}
             names, shape = _labels(config, workspace), lineage.frame(config, workspace)
         else:
-            file, names, shape = network.file, [], SQUARE
-            with contextlib.suppress(MerzmoryError):  # a file is looked at without any archive, too
-                shape = lineage.frame(config, workspace)
+            file, names = network.file, []
             if not file.is_file():
                 raise ConfigError(f"There is no network file {file}: check its name.")
-            with file.open("rb") as data:
-                said = {"sha256": hashlib.file_digest(data, "sha256").hexdigest()}
-            said["network_file"] = file.stem
+            sha = digest(file)
+            shape = _shape(config, workspace, file, sha)
+            said = {"sha256": sha, "network_file": file.stem}
             if checkpoint.inspect(file)["labels"]:
                 names = _labels_of_file(config, workspace, checkpoint.inspect(file)["labels"])
         explorer = Explorer.open(file, which, config.train.device, names)
@@ -85,6 +84,21 @@ def snapshot(config: Config, workspace: Workspace, step: int | None) -> tuple[in
         kept = ", ".join(map(str, found))
         raise ConfigError(f"The training kept no step {step}: choose one of {kept}.")
     return step, found[step]
+
+
+def _shape(config: Config, workspace: Workspace, file: Path, sha: str) -> Frame:
+    """What the squares of a network file stand for: by the ledger, its own run, or else the config's."""
+    known = weights.known_file(file, sha)
+    if known is not None:
+        return archives.frame_of(known) or SQUARE
+    inside = file.parent.parent  # run/snapshots/step-000100.safetensors
+    if (inside / run.RUN).is_file():
+        squares = inside.parent / Path(str(run.read_run(inside).get("dataset", ""))).name
+        if (squares / SETTINGS).is_file():
+            return Frame.read(read_settings(squares)["settings"].get("frame", {}))
+    with contextlib.suppress(MerzmoryError):  # a file is looked at without any archive, too
+        return lineage.frame(config, workspace)
+    return SQUARE
 
 
 def _labels(config: Config, workspace: Workspace) -> list[str]:
