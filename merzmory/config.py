@@ -183,8 +183,7 @@ class Match(_Section):
 class Upscale(_Section):
     """Small pictures to large ones."""
 
-    # lanczos, starter, native, realesrgan or spandrel; "": starter where it is here, else lanczos
-    engine: str = ""
+    engine: str = "starter"  # or lanczos, native, realesrgan, spandrel
     scale: int = Field(4, ge=1, le=16)
     weights: str = "realesr-general-x4v3"  # a name of the ledger or a file
     strength: float = Field(1.0, ge=0, le=1)  # 0: lanczos, 1: what the network makes of it

@@ -254,7 +254,7 @@ def match(config: Config, workspace: Workspace) -> Work:
 
 def upscale(config: Config, workspace: Workspace) -> Work:
     """Enlarge the pictures."""
-    result, knobs = lineage.upscaled(config, workspace), lineage.enlarger(config, workspace)
+    result, knobs = lineage.upscaled(config, workspace), lineage.enlarger(config)
     named: dict[str, Any] = {key: knobs.pop(key) for key in ("weights", "twin") if key in knobs}
     named = {key: weights.find(name, workspace.weights) for key, name in named.items()}
     return enlarging.plan(

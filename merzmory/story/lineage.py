@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from merzmory import licence, weights
+from merzmory import licence
 from merzmory.archaeology import embedders
 from merzmory.archaeology.network import Here
 from merzmory.archive import marks
@@ -32,9 +32,8 @@ from merzmory.latent import walk as walks
 from merzmory.manifest import is_finished, read_manifest
 from merzmory.records import Photo
 from merzmory.story import archives
+from merzmory.upscale.engines import STARTER
 from merzmory.workspace import Workspace
-
-STARTER = "starter-upscaler"  # its name in the ledger, once a version ships it
 
 FAVOURITES, TIME, YEARS = "favourites", "time", "years"  # what a walk may go through
 
@@ -249,17 +248,14 @@ def upscaled(config: Config, workspace: Workspace) -> Result:
     """The pictures, enlarged."""
     settings = {
         "samples": samples(config, workspace).folder.name,
-        **enlarger(config, workspace),
+        **enlarger(config),
     }
     return Result("upscale", workspace.result("upscaled", settings), settings)
 
 
-def enlarger(config: Config, workspace: Workspace) -> dict[str, Any]:
+def enlarger(config: Config) -> dict[str, Any]:
     """What the pictures are enlarged with: the engine's name, its weights' names, its numbers."""
     knobs = config.upscale.model_dump(exclude={"tile"})
-    if not knobs["engine"]:
-        shipped = weights.is_here(STARTER, workspace.weights)
-        knobs["engine"] = "starter" if shipped else "lanczos"
     if knobs["engine"] == "starter":
         knobs["weights"] = STARTER
     unused = {"lanczos": ("weights", "strength", "denoise", "twin"), "starter": ("denoise", "twin")}

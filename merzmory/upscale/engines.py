@@ -1,7 +1,7 @@
 """How a picture is enlarged: the engines, by name.
 
 lanczos       windowed sinc: invents nothing, needs nothing
-starter       a small network that comes with the project
+starter       a small network that comes with the project: the default
 native        Real-ESRGAN networks of our own, with the official weights
 realesrgan    the package realesrgan, with the same weights: the same pictures, to the bit
 spandrel      the package spandrel: over forty kinds of networks, by their files
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from merzmory import weights as ledger
 from merzmory.errors import ConfigError, WeightsError
 from merzmory.records import Announce, silent
 from merzmory.upscale.lanczos import Lanczos
@@ -26,6 +27,7 @@ from merzmory.upscale.tiling import Tiles
 from merzmory.upscale.upscaler import Upscaler
 
 TILE = 256  # pixels of input
+STARTER = "starter-upscaler"  # the ledger's name of what comes with the project
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,13 @@ def _lanczos(knobs: Knobs) -> Upscaler:
     return Lanczos(knobs.scale)
 
 
-def _network(name: str, module: str, remedy: str) -> Callable[[Knobs], Upscaler]:
+def _network(name: str, module: str) -> Callable[[Knobs], Upscaler]:
     def make(knobs: Knobs) -> Upscaler:
         if knobs.weights is None:
-            raise WeightsError(f"The upscaling engine {name} {remedy}.")
+            raise WeightsError(
+                f"The upscaling engine {name} needs a file: name one with --set "
+                "upscale.weights=NAME, or choose --set upscale.engine=starter."
+            )
         if knobs.denoise < 1 and knobs.twin is None:
             raise WeightsError(
                 "An upscale.denoise below 1 mixes two networks: name the second one with "
@@ -63,17 +68,17 @@ def _network(name: str, module: str, remedy: str) -> Callable[[Knobs], Upscaler]
     return make
 
 
-_NAMED = (
-    "needs a file: name one with --set upscale.weights=NAME, or choose --set upscale.engine=lanczos"
-)
-_SHIPPED = "is not part of this version: choose --set upscale.engine=lanczos"
+def _starter(knobs: Knobs) -> Upscaler:
+    shipped = knobs.weights or ledger.find(STARTER, Path())  # it lies in no cache
+    return _network("starter", "native")(replace(knobs, weights=shipped, denoise=1.0))
+
 
 UPSCALERS: dict[str, Callable[[Knobs], Upscaler]] = {
     "lanczos": _lanczos,
-    "starter": _network("starter", "native", _SHIPPED),
-    "native": _network("native", "native", _NAMED),
-    "realesrgan": _network("realesrgan", "realesrgan", _NAMED),
-    "spandrel": _network("spandrel", "spandrel", _NAMED),
+    "starter": _starter,
+    "native": _network("native", "native"),
+    "realesrgan": _network("realesrgan", "realesrgan"),
+    "spandrel": _network("spandrel", "spandrel"),
 }
 
 

@@ -22,7 +22,7 @@ def plan(
     *,
     pictures: Path,
     folder: Path,
-    engine: str = "lanczos",
+    engine: str,
     scale: int = 4,
     weights: Path | None = None,
     tile: int = engines.TILE,

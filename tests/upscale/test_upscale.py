@@ -26,7 +26,10 @@ def pictures(tmp_path):
 
 
 def planned(pictures, tmp_path, **changes):
-    knobs = {"scale": 3, "settings": {"samples": "s"}, "shard_size": 2, "device": "cpu", **changes}
+    knobs = {
+        "engine": "lanczos", "scale": 3, "settings": {"samples": "s"}, "shard_size": 2,
+        "device": "cpu", **changes,
+    }  # fmt: skip
     return upscale.plan(pictures=pictures, folder=tmp_path / "upscaled", **knobs)
 
 
