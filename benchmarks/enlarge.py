@@ -42,7 +42,12 @@ def main() -> None:
     sharp = [_whole(p) for p in read(options.pictures, options.longest, held_out=True)]
     sharp = sharp[:: -(-len(sharp) // options.most)]
     by: dict[str, Callable[[Pictures], Pictures]] = {
-        name: engine(name, scale=SCALE, weights=options.weights, device="cpu")
+        name: engine(
+            name,
+            scale=SCALE,
+            weights=None if name == "starter" else options.weights,
+            device="cpu",
+        )
         for name in dict.fromkeys(["lanczos", *options.engines])
     }
     by["bicubic"] = _bicubic

@@ -1,6 +1,7 @@
 """Enlarging speed: seconds of CPU for a megapixel of result, by engine and size, on one thread.
 
-python benchmarks/upscale.py --weights realesr-general-x4v3.pth
+python benchmarks/upscale.py
+python benchmarks/upscale.py --engines native --weights realesr-general-x4v3.pth
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from merzmory.upscale.engines import UPSCALERS, engine
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", nargs="+", choices=UPSCALERS, default=["lanczos", "native"])
-    parser.add_argument("--weights", type=Path, help="for all but lanczos")
+    parser.add_argument("--engines", nargs="+", choices=UPSCALERS, default=["lanczos", "starter"])
+    parser.add_argument("--weights", type=Path, help="for all but lanczos and starter")
     parser.add_argument("--sides", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
@@ -32,9 +33,8 @@ def main() -> None:
     keep_freed_memory()
     print(f"{'engine':<11} {'input':>10} {'CPU s':>8} {'wall s':>8} {'CPU s/MP':>9}")
     for name in options.engines:
-        if name != "lanczos" and options.weights is None:
-            parser.error(f"the engine {name} needs --weights FILE")
-        by = engine(name, scale=options.scale, weights=options.weights, device=options.device)
+        weights = None if name in ("lanczos", "starter") else options.weights
+        by = engine(name, scale=options.scale, weights=weights, device=options.device)
         for side in options.sides:
             picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
             by(picture[:32, :32])

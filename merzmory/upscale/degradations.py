@@ -41,14 +41,14 @@ class Round:
 
 
 FIRST = Round(
-    blur=0.7, sigma=(0.2, 2.4), sinc=0.1, size=(0.5, 1.1),
+    blur=0.7, sigma=(0.2, 2.2), sinc=0.1, size=(0.5, 1.1),
     noise=0.6, gaussian=8, poisson=0.5, grey=0.4, jpeg=0.5, quality=(70, 98),
 )  # fmt: skip
 SECOND = Round(
-    blur=0.4, sigma=(0.2, 1.0), sinc=0.1, size=(0.25, 0.7),
+    blur=0.4, sigma=(0.2, 1.0), sinc=0.1, size=(0.3, 0.8),
     noise=0.4, gaussian=4, poisson=0.2, grey=0.4, jpeg=0.4, quality=(80, 98),
 )  # fmt: skip
-CLEAN = 0.25  # share of the pictures that are made smaller and nothing else
+CLEAN = 0.3  # share of the pictures that are made smaller and nothing else
 _RINGS = 0.1  # chance of a low-pass filter at the very end
 
 

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from merzmory.errors import ArchiveError
 from merzmory.originals import access, decode
 from merzmory.upscale.degradations import degraded
 from merzmory.upscale.upscaler import Pictures
 
+_FINER = 4  # times, that shapes are drawn finer than they are given
 HELD_OUT = (10, 5)  # of each source, by the order of its names: every tenth, from the sixth
 
 
@@ -46,20 +48,28 @@ def identity(pictures: Sequence[Pictures]) -> str:
 
 
 class Lessons:
-    """Crops of `side` pixels, drawn evenly over the area of all pictures, and their small copies."""
+    """Crops of `side` pixels, taken evenly over the area of all pictures, and their small copies.
 
-    def __init__(self, pictures: Sequence[Pictures], side: int, scale: int) -> None:
+    A share `shapes` of them is not from pictures: it is `drawn`.
+    """
+
+    def __init__(
+        self, pictures: Sequence[Pictures], side: int, scale: int, shapes: float = 0.0
+    ) -> None:
         self.pictures = [picture for picture in pictures if min(picture.shape[:2]) >= side]
         if not self.pictures:
             raise ArchiveError(f"No picture has {side} x {side} pixels: give larger ones.")
         areas = np.array([p.shape[0] * p.shape[1] for p in self.pictures], float)
         self.chances = areas / areas.sum()
-        self.side, self.scale = side, scale
+        self.side, self.scale, self.shapes = side, scale, shapes
 
     def batch(self, size: int, seed: Sequence[int]) -> tuple[Pictures, Pictures]:
         """(small [N, side/scale, side/scale, 3], sharp [N, side, side, 3]): a function of `seed`."""
         rng = np.random.default_rng(seed)
-        sharp = [self._crop(rng) for _ in range(size)]
+        sharp = [
+            drawn(self.side, rng) if rng.random() < self.shapes else self._crop(rng)
+            for _ in range(size)
+        ]
         small = [degraded(picture, self.scale, rng) for picture in sharp]
         return np.stack(small), np.stack(sharp)
 
@@ -76,6 +86,35 @@ class Lessons:
             high = rng.uniform(160, 255, 3)
             crop = np.rint(low + crop * ((high - low) / 255)).astype(np.uint8)
         return np.ascontiguousarray(crop)
+
+
+def drawn(side: int, rng: np.random.Generator) -> Pictures:
+    """Discs, bars and corners in plain colours over a slope of light: uint8 [side, side, 3].
+
+    Their edges are as sharp as pixels can be, without the halos that cameras add to them.
+    """
+    finer = side * _FINER
+    picture = Image.new("RGB", (finer, finer), _colour(rng))
+    pen = ImageDraw.Draw(picture)
+    for _ in range(rng.integers(2, 8)):
+        x, y, right, below = (rng.random(4) * finer).tolist()
+        kind = rng.integers(3)
+        if kind == 0:
+            pen.ellipse((min(x, right), min(y, below), max(x, right), max(y, below)), _colour(rng))
+        elif kind == 1:
+            pen.line((x, y, right, below), _colour(rng), width=int(rng.integers(3, 10 * _FINER)))
+        else:
+            corners = (rng.random(2 * rng.integers(3, 6)) * finer).tolist()
+            pen.polygon(corners, _colour(rng))
+    plain = np.asarray(picture.reduce(_FINER), float)
+    y, x = np.mgrid[:side, :side] / side - 0.5
+    slope = (rng.uniform(-60, 60) * x + rng.uniform(-60, 60) * y)[..., None]
+    return np.asarray(np.rint((plain + slope).clip(0, 255)), np.uint8)
+
+
+def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
+    red, green, blue = rng.integers(0, 256, 3).tolist()
+    return red, green, blue
 
 
 def _names(source: Path) -> list[str]:

@@ -42,7 +42,8 @@ class Recipe:
     warmup_steps: int = 200
     decay_steps: int = 5_000  # at the end, in which the rate falls to nothing as a cosine
     batch: int = 16
-    crop: int = 128  # pixels of the sharp crop
+    crop: int = 96  # pixels of the sharp crop
+    shapes: float = 0.12  # share of the crops that are drawn instead of photographed
     longest: int = 1200  # pixels; larger pictures are reduced, which makes them sharp to the pixel
     learning_rate: float = 1e-3
     ema_decay: float = 0.999  # a step
@@ -95,7 +96,7 @@ def train(
         ArchiveError: no picture is as large as a crop.
         EngineError: the checkpoint is damaged or cannot be written.
     """
-    lessons = Lessons(pictures, recipe.crop, recipe.scale)
+    lessons = Lessons(pictures, recipe.crop, recipe.scale, recipe.shapes)
     state = _State(recipe)
     made_from = {**dataclasses.asdict(recipe), "pictures": identity(pictures)}
     file = run / CHECKPOINT

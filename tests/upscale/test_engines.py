@@ -256,8 +256,6 @@ def test_what_cannot_be_had_is_said(tmp_path):
         engine("lanczos", strength=1.5)
     with pytest.raises(WeightsError, match=r"needs a file.*upscale\.weights"):
         engine("native")
-    with pytest.raises(WeightsError, match="not part of this version"):
-        engine("starter")
     with pytest.raises(WeightsError, match="no weights file"):
         engine("native", weights=tmp_path / "none.pth")
     with pytest.raises(EngineError, match="not available here"):
