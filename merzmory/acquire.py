@@ -232,9 +232,12 @@ def _take_in(
     sha, about = digest(part), inspected(part, target, source)
     known = weights.of_file(sha, "")
     if known is not None:
-        raise WeightsError(
-            f"{source} is {known.name} of the ledger: run `merzmory weights import {known.name} FILE`."
+        use = (
+            "use that name"
+            if known.embedded
+            else f"run `merzmory weights import {known.name} FILE`"
         )
+        raise WeightsError(f"{source} is {known.name} of the ledger: {use}.")
     side = int(about["resolution"])
     if window and not (
         len(window) == 4

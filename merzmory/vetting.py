@@ -112,7 +112,7 @@ def inspected(part: Path, target: Path, source: str) -> dict[str, Any]:
     try:
         return look(part)
     except EngineError as error:
-        why = str(error).replace(str(part), public(source))
+        why = str(error).replace(str(part), f"the file {public(source)}")
         raise WeightsError(f"{why[:1].upper()}{why[1:]}.") from error
 
 

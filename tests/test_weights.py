@@ -1,89 +1,20 @@
-"""The ledger, and files that come in by hand or from a server: whole, or not at all."""
+"""The ledger: whole, and honest about what is missing; how it is listed."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
-from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from merzmory import weights
-from merzmory.errors import StorageError, WeightsError
+from merzmory import acquire, weights
+from merzmory.commands.bases import facts, listed
+from merzmory.errors import WeightsError
+from merzmory.frame import Frame
+from merzmory.story.archives import frame_of
+from tests.publisher import put_into_ledger
 
-DATA = bytes(range(256)) * 12_000  # 3 MB
-SHA = hashlib.sha256(DATA).hexdigest()
-
-
-class Publisher:
-    """A server on this machine that serves DATA, as badly as the test asks for."""
-
-    def __init__(self) -> None:
-        self.body = DATA
-        self.cut_after: int | None = None  # bytes, then the connection ends
-        self.ranges = True
-        self.asked: list[str | None] = []
-        publisher = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                wanted = self.headers.get("Range")
-                publisher.asked.append(wanted)
-                start = 0
-                if self.path.startswith("/gone"):
-                    return self.send_error(404)
-                if wanted and publisher.ranges:
-                    start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
-                    if start >= len(publisher.body):
-                        return self.send_error(416)
-                    self.send_response(206)
-                    end = len(publisher.body)
-                    self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
-                else:
-                    self.send_response(200)
-                rest = publisher.body[start:]
-                self.send_header("Content-Length", str(len(rest)))
-                self.end_headers()
-                self.wfile.write(rest[: publisher.cut_after])
-                return None
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def publisher(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    running = Publisher()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def known(monkeypatch):
-    """Puts entries into the ledger in place of the real ones."""
-
-    def put(*urls: str, name: str = "net", **changes: object) -> weights.Weight:
-        entry = weights.Weight(
-            name, "upscaler", "A net", urls or ("http://127.0.0.1:9/net.pth",), "MIT",
-            "https://example.org", "sales allowed", True, False, len(DATA), SHA,
-        )  # fmt: skip
-        entry = replace(entry, **changes)
-        monkeypatch.setattr(weights, "ledger", lambda: {name: entry})
-        return entry
-
-    return put
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_ledger_is_whole():
@@ -97,7 +28,8 @@ def test_the_ledger_is_whole():
         assert weight.sha256 is None or re.fullmatch("[0-9a-f]{64}", weight.sha256)
         assert weight.may_sell in (True, False, "ask")
         assert weight.may_sell is True or weight.needs_accept
-        assert weight.resolution is None or weight.kind in ("base", "generator")
+        assert (weight.resolution is None) == (weight.kind not in ("base", "generator"))
+        assert weight.bytes is None or weight.megabytes is None
     shas = [weight.sha256 for weight in found.values() if weight.sha256]
     assert len(set(shas)) == len(shas)
     assert found["starter"].may_sell is True
@@ -118,6 +50,8 @@ def test_what_is_missing_is_said_with_its_licence_and_the_command(tmp_path):
         weights.find("ffhq1024", tmp_path)
     with pytest.raises(WeightsError, match="no file"):
         weights.find("nets/mine.safetensors", tmp_path)
+    with pytest.raises(WeightsError, match=r"weights add NAME https://example.org/net.pkl"):
+        weights.find("https://example.org/net.pkl", tmp_path)
 
 
 def test_a_path_of_the_users_own_is_taken(tmp_path):
@@ -126,139 +60,69 @@ def test_a_path_of_the_users_own_is_taken(tmp_path):
     assert weights.find(str(mine), tmp_path) == mine
 
 
-def test_what_is_embedded_needs_no_cache(tmp_path, known):
-    known(embedded="weights.toml", urls=(), bytes=None, sha256=None)
+def test_what_is_embedded_needs_no_cache(tmp_path, monkeypatch):
+    put_into_ledger(monkeypatch, b"", embedded="weights.toml", urls=(), bytes=None, sha256=None)
     assert weights.find("net", tmp_path).name == "weights.toml"
-    assert weights.fetch("net", tmp_path) == weights.find("net", tmp_path)
-    assert "built in" in str(weights.status(tmp_path)[0])
+    assert acquire.fetch("net", tmp_path) == weights.find("net", tmp_path)
     with pytest.raises(WeightsError, match="part of the project"):
-        weights.import_file("net", tmp_path / "x", tmp_path)
-    known(embedded="bases/none.safetensors", urls=(), bytes=None, sha256=None)
+        acquire.import_file("net", tmp_path / "x", tmp_path)
+    put_into_ledger(
+        monkeypatch, b"", embedded="bases/none.safetensors", urls=(), bytes=None, sha256=None
+    )
     with pytest.raises(WeightsError, match="install merzmory again"):
         weights.find("net", tmp_path)
 
 
-def test_import(tmp_path, known):
-    known()
-    cache = tmp_path / "cache"
-    file = tmp_path / "download (1).pth"
-    file.write_bytes(DATA)
-    assert "missing" in str(weights.status(cache)[0])
-    path = weights.import_file("net", file, cache)
-    assert path == weights.find("net", cache) == cache / "net.pth"
-    assert path.read_bytes() == DATA
-    assert file.exists()
-    assert [p.name for p in cache.iterdir()] == ["net.pth"]
-    assert "here" in str(weights.status(cache)[0])
-    assert weights.import_file("net", path, cache).read_bytes() == DATA  # from the cache itself
+def test_a_base_of_every_entry_has_a_square_or_a_window():
+    barred = [weight for weight in weights.ledger().values() if weight.window]
+    assert [weight.name for weight in barred] == ["cars-512"]
+    assert frame_of(barred[0]) == Frame("4:3", (0, 0.125, 1, 0.875))
+    assert frame_of(weights.ledger()["ffhq-1024"]) is None
 
 
-@pytest.mark.parametrize(
-    ("data", "changes", "sentence"),
-    [
-        (DATA[:-1], {}, "3,071,999 bytes"),
-        (DATA[:-1] + b"!", {}, "is damaged"),
-        (b"<!DOCTYPE html><p>Please log in", {"bytes": None, "sha256": None}, "web page"),
-        (b"", {"bytes": None, "sha256": None}, "web page or empty"),
-    ],
-)
-def test_what_is_not_the_file_stays_outside(tmp_path, known, data, changes, sentence):
-    known(**changes)
-    file = tmp_path / "file.pth"
-    file.write_bytes(data)
-    with pytest.raises(WeightsError, match=sentence):
-        weights.import_file("net", file, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+def test_the_list_begins_with_what_is_here_and_fits_a_terminal(tmp_path):
+    lines = "\n".join(listed(weights.status(tmp_path))).splitlines()
+    assert all(len(line) <= 88 for line in lines)
+    assert max(len(line) for line in lines if line.startswith("  ")) <= 80
+    assert lines[0].split() == ["px", "size", "sell"]
+    assert lines[2:4] == [
+        "Here",
+        "  starter                      64    5 MB yes  Clothes, in the project",
+    ]
+    cars = next(line for line in lines if "cars-512" in line)
+    assert cars.split()[:5] == ["cars-512", "512", "364", "MB", "no"]
+    assert all(any(name in line for line in lines) for name in weights.ledger())
+    metfaces = next(line for line in lines if "  metfaces-1024 " in line)
+    assert "382 MB" in metfaces  # what is said of it: nobody has confirmed the bytes
 
 
-def test_import_of_nothing(tmp_path, known):
-    known()
-    with pytest.raises(WeightsError, match="cannot be read"):
-        weights.import_file("net", tmp_path / "none.pth", tmp_path)
-    with pytest.raises(WeightsError, match="cannot be read"):
-        weights.import_file("net", tmp_path, tmp_path)
-    with pytest.raises(WeightsError, match="did you mean net"):
-        weights.import_file("nett", tmp_path / "none.pth", tmp_path)
+def test_what_is_known_of_one(tmp_path):
+    lines = [line.strip() for line in facts(weights.ledger()["cars-512"], None)]
+    assert "Shown without its bars: 512 x 384 of its 512 x 512 pixels." in lines
+    assert "What it makes may not be sold." in lines
+    assert lines[-1] == "Not here: merzmory weights fetch cars-512 --accept-licence"
+    unknown = " ".join(facts(weights.ledger()["lions-512"], None))
+    assert "size not known before it comes" in unknown
+    assert "that of the first file is written down" in unknown
+    assert "Ask its publisher before you sell" in unknown
 
 
-def test_a_full_disk_is_a_storage_error(tmp_path, known, monkeypatch):
-    known()
-    file = tmp_path / "net.pth"
-    file.write_bytes(DATA)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(weights, "_check", full)
-    with pytest.raises(StorageError, match="full"):
-        weights.import_file("net", file, tmp_path / "cache")
-
-
-def test_fetch(tmp_path, known, publisher):
-    known(f"{publisher.url}/net.pth?download=1")
-    heard = []
-    path = weights.fetch("net", tmp_path / "cache", announce=heard.append)
-    assert path.name == "net.pth"
-    assert path.read_bytes() == DATA
-    assert (heard[-1].step, heard[-1].done, heard[-1].total, heard[-1].unit) == (
-        "fetch",
-        3,
-        3,
-        "MB",
-    )
-    assert weights.fetch("net", tmp_path / "cache") == path
-    assert publisher.asked == [None]
+def table() -> str:
+    """The table of docs/bases.md."""
+    lines = [
+        "| name | pictures | pixels | megabytes | may it be sold? |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for weight in weights.ledger().values():
+        if weight.kind in ("base", "generator"):
+            x0, y0, x1, y1 = weight.window or (0, 0, weight.resolution, weight.resolution)
+            what = re.sub(r", \d+( x \d+)? px", "", weight.title)
+            size = f"{round(weight.size / 1e6)}" if weight.size else "?"
+            sell = {True: "yes", False: "no", "ask": "ask"}[weight.may_sell]
+            lines.append(f"| `{weight.name}` | {what} | {x1 - x0} x {y1 - y0} | {size} | {sell} |")
+    return "\n".join(lines)
 
 
-def test_a_broken_download_goes_on_where_it_stopped(tmp_path, known, publisher):
-    known(f"{publisher.url}/net.pth")
-    publisher.cut_after = 1_000_000
-    with pytest.raises(WeightsError, match="run the same command again"):
-        weights.fetch("net", tmp_path)
-    assert not (tmp_path / "net.pth").exists()
-    assert (tmp_path / "net.pth.part").stat().st_size == 1_000_000
-    publisher.cut_after = None
-    assert weights.fetch("net", tmp_path).read_bytes() == DATA
-    assert publisher.asked == [None, "bytes=1000000-"]
-    assert [p.name for p in tmp_path.iterdir()] == ["net.pth"]
-
-
-def test_a_server_without_ranges_is_read_from_the_start(tmp_path, known, publisher):
-    known(f"{publisher.url}/net.pth")
-    publisher.ranges = False
-    (tmp_path / "net.pth.part").write_bytes(b"old" * 100)
-    assert weights.fetch("net", tmp_path).read_bytes() == DATA
-
-
-@pytest.mark.parametrize("size", [len(DATA), len(DATA) + 5])
-def test_a_part_that_is_whole_or_too_long(tmp_path, known, publisher, size):
-    known(f"{publisher.url}/net.pth", bytes=None)
-    (tmp_path / "net.pth.part").write_bytes((DATA + b"extra")[:size])
-    assert weights.fetch("net", tmp_path).read_bytes() == DATA
-
-
-def test_the_next_address_is_tried(tmp_path, known, publisher):
-    known(f"{publisher.url}/gone/net.pth", f"{publisher.url}/net.pth")
-    assert weights.fetch("net", tmp_path).read_bytes() == DATA
-
-
-def test_a_wrong_file_from_the_server_is_not_kept(tmp_path, known, publisher):
-    known(f"{publisher.url}/net.pth")
-    publisher.body = DATA[::-1]
-    with pytest.raises(WeightsError, match="damaged"):
-        weights.fetch("net", tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_no_server(tmp_path, known, publisher):
-    known(f"{publisher.url}/gone/net.pth")
-    with pytest.raises(WeightsError, match="merzmory weights import net FILE"):
-        weights.fetch("net", tmp_path)
-
-
-def test_a_licence_must_be_accepted_before_anything_is_asked_for(tmp_path, known, publisher):
-    known(f"{publisher.url}/net.pth", needs_accept=True, licence="Strict licence")
-    with pytest.raises(WeightsError, match=r"Strict licence.*--accept-licence"):
-        weights.fetch("net", tmp_path)
-    assert publisher.asked == []
-    assert weights.fetch("net", tmp_path, accept_licence=True).exists()
+def test_the_docs_list_every_base_as_the_ledger_does():
+    page = (ROOT / "docs" / "bases.md").read_text("utf-8")
+    assert table() in page, f"docs/bases.md should hold:\n\n{table()}"
