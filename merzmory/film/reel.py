@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from merzmory import provenance
-from merzmory.film import sound
+from merzmory.film import pixels, sound
 from merzmory.film.codecs import Codec
 from merzmory.film.encode import Chapter, Frame, join, write_sound, write_stretch
 from merzmory.film.loudness import LOUDNESS
@@ -101,7 +101,7 @@ class Reel:
             made = self.frame(number)
             if number == poster:
                 said = provenance.xmp(self._told(), self.source)
-                Image.fromarray(made).save(part / POSTER, quality=90, xmp=said)
+                Image.fromarray(pixels.rgb(made)).save(part / POSTER, quality=90, xmp=said)
             return made
 
         write_stretch(

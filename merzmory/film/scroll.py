@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from merzmory.film.slides import Picture, eased, scaled
+from merzmory.film.pixels import scaled
+from merzmory.film.slides import Picture, eased
 
 _STILL = 0.08  # share of the film that stands still at either end
 

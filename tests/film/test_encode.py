@@ -121,10 +121,12 @@ def test_a_film_that_was_cut_off_is_not_called_whole(
 ) -> None:
     """moviepy does not look at ffmpeg's exit code, so a full disk passes it silently."""
 
-    def cut_off(_self: object, path: str, **_kept: object) -> None:
-        Path(path).write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\x10\0mdat")
+    def cut_off(self: encode._Writer) -> None:
+        whole(self)
+        Path(self.filename).write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\x10\0mdat")
 
-    monkeypatch.setattr("moviepy.VideoClip.write_videofile", cut_off)
+    whole = encode._Writer.close
+    monkeypatch.setattr(encode._Writer, "close", cut_off)
     with pytest.raises(StorageError, match="full") as caught:
         encode.encode(tmp_path / "a.mp4", numbered, frames=5, fps=5, record={})
     assert isinstance(caught.value.__cause__, OSError)
