@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.runs import OPTIONS, tell
 
-STEPS = ("sample", "upscale", "walk", "film")
+STEPS = ("sample", "match", "upscale", "walk", "film")
 
 
 @flow(name="merzmory-slideshow", **OPTIONS)

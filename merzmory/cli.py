@@ -175,10 +175,16 @@ def _do(name: str, made: Config, workspace: Workspace) -> Path:
 def _step_command(name: str) -> Callable[..., None]:
     def command(config: ConfigArgument, set_: SetOption = None) -> None:
         with entered() as door:
-            folder = _do(name, *door.open(config, set_))
+            made, workspace = door.open(config, set_)
+            folder = _do(name, made, workspace)
             typer.echo(f"  {folder}")
             if name in _AFTER:
                 typer.echo(f"  {_AFTER[name]}")
+            if name in ("match", "film", "publish"):
+                from merzmory.commands.status import waiting_lines
+
+                for line in waiting_lines(config, set_ or [], made, workspace):
+                    typer.echo(f"  {line}")
 
     return command
 

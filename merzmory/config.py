@@ -256,7 +256,7 @@ class Gallery(_Section):
     title: str = "Memories of a machine"
     subtitle: str = ""
     photographer: str = ""  # whose photographs the machine remembers
-    publish_near_copies: bool = False  # else they are held back until you decide
+    publish_near_copies: bool = False  # here and elsewhere; else they wait until you decide
     show_originals: bool = True  # lay the nearest photographs beside the pictures
     noindex: bool = True  # ask search engines to stay away
 

@@ -39,7 +39,7 @@ from merzmory.latent import strip as strips
 from merzmory.latent import timelapse as timelapses
 from merzmory.manifest import Work
 from merzmory.records import Announce, Progress
-from merzmory.story import archives, filming, hindsight, lineage, outlook, wander
+from merzmory.story import archives, filming, hindsight, holding, lineage, outlook, wander
 from merzmory.story.step import Step, engine_errors, one_after_the_other
 from merzmory.upscale import upscale as enlarging
 from merzmory.workspace import Workspace
@@ -292,14 +292,14 @@ def film(config: Config, workspace: Workspace) -> Work:
 def publish(config: Config, workspace: Workspace) -> Work:
     """Hang the pictures, their nearest photographs and the film in a static gallery."""
     result = lineage.gallery(config, workspace)
-    held = hindsight.held(config, workspace)
+    held = holding.held(config, workspace)
     pictures = lineage.upscaled(config, workspace).finished()
     film = lineage.film(config, workspace).finished() / "film.mp4"  # a browser shows no ProRes
     return site.plan(
         pictures=pictures,
         matches=lineage.matches(config, workspace).finished(),
         originals=lineage.dataset(config, workspace).finished(),
-        film=None if held or not film.is_file() else film,  # it shows every picture
+        film=film if film.is_file() else None,
         held=held,
         notice=lambda: licence.chain(pictures).notice,
         folder=result.folder,

@@ -66,23 +66,28 @@ def dig(
 def decide(
     config: ConfigArgument,
     publish: Annotated[
-        list[int] | None, typer.Option(metavar="SEED", help="Hang it, near copy or not.")
+        list[int] | None, typer.Option(metavar="SEED", help="Show it, near copy or not.")
     ] = None,
-    hold: Annotated[list[int] | None, typer.Option(metavar="SEED", help="Never hang it.")] = None,
+    hold: Annotated[list[int] | None, typer.Option(metavar="SEED", help="Never show it.")] = None,
     forget: Annotated[
         list[int] | None, typer.Option(metavar="SEED", help="Take the decision back.")
     ] = None,
     set_: SetOption = None,
 ) -> None:
-    """Decide which pictures are published; without an option, list those that are held back."""
+    """Decide which pictures others may see; without an option, list those that are held back."""
     with entered() as door:
-        from merzmory.commands.status import held_lines
+        from merzmory.commands.status import held_line
         from merzmory.gallery.decisions import HOLD, PUBLISH
-        from merzmory.story import hindsight
+        from merzmory.story import holding
 
         made, workspace = door.open(config, set_)
         for seeds, word in ((publish, PUBLISH), (hold, HOLD), (forget, "")):
             if seeds:
-                hindsight.decide(made, workspace, seeds, word)
-        for line in held_lines(config, set_ or [], hindsight.held(made, workspace)):
-            typer.echo(line)
+                holding.decide(made, workspace, seeds, word)
+        waiting, held = holding.waiting(made, workspace), holding.held(made, workspace)
+        if waiting:
+            typer.echo(f"  {held_line(config, set_ or [], waiting)}")
+        if own := [holding.seed_of(file) for file in held if file not in waiting]:
+            typer.echo(f"  Held by you: {', '.join(own)}.")
+        if not held:
+            typer.echo("  No picture is held back.")

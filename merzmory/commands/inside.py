@@ -76,8 +76,12 @@ def sign(
 ) -> None:
     """Sign a copy with content credentials (C2PA), as the last thing before it goes out."""
     with entered() as door:
+        from merzmory.errors import ConfigError
         from merzmory.signing import sign as write
+        from merzmory.story import holding
 
+        if back := holding.withheld([file.expanduser()]):
+            raise ConfigError(holding.sentence([path.name for path in back]))
         door.place = out = out.expanduser()
         state = write(
             file.expanduser(), out, chain=chain.expanduser(), key=key.expanduser(), force=force

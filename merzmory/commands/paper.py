@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merzmory.commands.door import ConfigArgument, Door, SetOption, carried_out, entered
+from merzmory.commands.door import ConfigArgument, SetOption, carried_out, entered
 
 if TYPE_CHECKING:
     from merzmory.licence import Chain
-    from merzmory.story.step import Step
 
 _MOST = 16  # times that an engine enlarges
 
@@ -43,21 +42,27 @@ def prints(
 ) -> None:
     """Contact sheets to choose by; with --picks, files for the lab and their certificates."""
     with entered() as door:
+        from merzmory.commands.status import held_line
         from merzmory.manifest import read_manifest
         from merzmory.prints.edition import Order
         from merzmory.story.editions import contact
         from merzmory.story.editions import prints as printed
+        from merzmory.story.holding import held
 
         if not picks:
-            folder = _done(door, contact(paper or "A4", dpi), config, set_)
-            typer.echo(f"  {folder / 'contact.pdf'}\n\n  To print some of them, by their seeds:\n")
+            made, workspace = door.open(config, set_)
+            folder = carried_out(contact(paper or "A4", dpi), made, workspace)
+            typer.echo(f"  {folder / 'contact.pdf'}")
+            if back := held(made, workspace):
+                typer.echo(f"  {held_line(config, set_ or [], back)}")
+            typer.echo("\n  To print some of them, by their seeds:\n")
             typer.echo(f"    merzmory prints {config} --picks 3,17 --paper A4\n")
             return
         order = Order(
             _seeds(picks), paper, dpi, bleed, marks, profile and profile.expanduser(),
             format, edition, title, artist,  # type: ignore[arg-type]  # checked with the rest
         )  # fmt: skip
-        folder = _done(door, printed(order), config, set_)
+        folder = carried_out(printed(order), *door.open(config, set_))
         for line in read_manifest(folder):
             for said in print_lines(line, folder):
                 typer.echo(said)
@@ -119,10 +124,6 @@ def print_lines(line: Mapping[str, Any], folder: Path) -> Iterator[str]:
             else f"    Sharp it would be enlarged {line['sharp_scale']} times, and engines go to {_MOST}; as "
             f"it is, it is sharp up to {wide:g} x {high:g} mm."
         )
-
-
-def _done(door: Door, step: Step, config: str, set_: list[str] | None) -> Path:
-    return carried_out(step, *door.open(config, set_))
 
 
 def _seeds(picks: str) -> tuple[int, ...]:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from merzmory.archive.assets import Row
     from merzmory.config import Config
     from merzmory.gan.export import Exported
+    from merzmory.workspace import Workspace
 
 _MORE_STEPS = 4000
-_NAMED = 8  # pictures that are named
 
 
 def ending(
@@ -30,7 +30,6 @@ def ending(
 ) -> Iterator[str]:
     """What the story made, where it lies, and the next command."""
     from merzmory.pipeline import summary
-    from merzmory.story.hindsight import held
 
     made = summary(config, config.workspace())
     widest = max((len(title) for title, _ in made), default=0)
@@ -38,9 +37,8 @@ def ending(
     for title, path in made:
         yield f"    {title:<{widest}}  {path}"
     with contextlib.suppress(MerzmoryError):  # pictures that were not matched
-        if near := held(config, config.workspace()):
-            yield ""
-            yield from held_lines(argument, overrides, near)
+        for line in waiting_lines(argument, overrides, config, config.workspace()):
+            yield f"\n  {line}"
     said, words = "Let it forget more (it goes on from here):", list(overrides)
     words = [w for w in words if not w.replace(" ", "").startswith("train.steps=")]
     if config.archive.folder is None and not config.archive.is_fetched:
@@ -52,25 +50,22 @@ def ending(
     yield f"\n  {said}\n\n    {command()} run {shlex.quote(argument)} {settings}\n"
 
 
-def held_lines(argument: str, overrides: Sequence[str], files: Sequence[str]) -> Iterator[str]:
-    """Which pictures the gallery leaves out, and how one decides."""
-    if not files:
-        yield "  No picture is held back."
-        return
-    one = len(files) == 1
+def waiting_lines(
+    argument: str, overrides: Sequence[str], config: Config, workspace: Workspace
+) -> Iterator[str]:
+    """The line of the pictures that wait for a decision, where some do."""
+    from merzmory.story.holding import waiting
+
+    if files := waiting(config, workspace):
+        yield held_line(argument, overrides, files)
+
+
+def held_line(argument: str, overrides: Sequence[str], files: Sequence[str]) -> str:
+    """Which pictures are held back, and the commands that look and decide."""
+    from merzmory.story.holding import sentence
+
     settings = "".join(f" --set {_quoted(word)}" for word in overrides)
-    shown = ", ".join(Path(file).stem for file in files[:_NAMED])
-    shown += f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    yield (
-        f"  {len(files)} picture{'' if one else 's'} {'is' if one else 'are'} held back from the "
-        "gallery, and the film with them:"
-    )
-    yield f"    {shown}"
-    yield "  Each comes so near to one photograph that it may be a copy, or you held it."
-    yield "  Look, and decide:"
-    seed = Path(files[0]).stem.removeprefix("seed").lstrip("0") or "0"
-    yield f"    {command()} dig {shlex.quote(argument)} --sample {seed}{settings}"
-    yield f"    {command()} decide {shlex.quote(argument)} --publish {seed}{settings}"
+    return sentence(files, command(), shlex.quote(argument), settings)
 
 
 def network_of(argument: str, overrides: Sequence[str]) -> Path:

@@ -17,6 +17,10 @@ from merzmory.manifest import write_aside
 FILE = "decisions.json"
 PUBLISH, HOLD = "publish", "hold"
 NEAR_COPY = "near copy"  # a match's "level"
+NOTHING_ELSE = (
+    "Every picture is held back, as a near copy of a photograph or because you decided so: look at "
+    "them, and decide with `merzmory decide CONFIG --publish SEED`, or make other samples."
+)
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -65,3 +69,8 @@ def held(
     asked = set() if near_copies else set(near)
     asked |= {file for file, word in decided.items() if word == HOLD}
     return sorted(asked - {file for file, word in decided.items() if word == PUBLISH})
+
+
+def shown(lines: Iterable[Mapping[str, Any]], held: Collection[str]) -> list[dict[str, Any]]:
+    """The `lines` of pictures, or of what was enlarged from them, that are not `held`."""
+    return [dict(line) for line in lines if line.get("source_file", line["file"]) not in held]

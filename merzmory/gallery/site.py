@@ -24,6 +24,7 @@ from PIL import Image
 
 from merzmory.errors import ArchiveError
 from merzmory.frame import SQUARE, Frame
+from merzmory.gallery import decisions
 from merzmory.gallery.credits import credits_of
 from merzmory.gallery.pictures import hang, photograph, shown_size
 from merzmory.manifest import Work, finished_with, lay_out, read_manifest, write_aside
@@ -33,10 +34,6 @@ from merzmory.records import Announce, Progress
 KIND = "gallery"
 _HERE = Path(__file__).parent
 _NOTHING = "There are no pictures to hang: make some samples first."
-_NOTHING_BUT_HELD = (
-    "Every picture is held back, as a near copy of a photograph or because you decided so: look at "
-    "them, and decide with `merzmory decide CONFIG --publish SEED`, or make other samples."
-)
 # what the larger picture says of itself; its nearest, where no photographs are to be shown
 _NOT_ITS_OWN = {"nearest", "width", "height", "source_file"}
 _MONTHS = (
@@ -137,14 +134,13 @@ def plan(
     count = 0
     if not finished_with(folder, KIND, settings):  # or the inputs may be gone by now
         if not planned().pictures:
-            raise ArchiveError(_NOTHING_BUT_HELD if held else _NOTHING)
+            raise ArchiveError(decisions.NOTHING_ELSE if held else _NOTHING)
         count = -(-len(planned().pictures) // shard_size)
     return lay_out(KIND, folder, settings, count, make, join=join)
 
 
 def _plan(pictures: Path, matches: Path | None, held: Collection[str]) -> _Plan:
-    every = read_manifest(pictures)
-    lines = [line for line in every if line.get("source_file", line["file"]) not in held]
+    lines = decisions.shown(read_manifest(pictures), held)
     of: dict[str, list[dict[str, Any]]] = {}
     for match in read_manifest(matches) if matches is not None else []:
         of.setdefault(match["sample"], []).append(match)

@@ -5,7 +5,7 @@ The pages are pictures, and together `contact.pdf`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,14 @@ def plan(
     columns: int = 5,
     title: str = "",
     notes: Mapping[str, str] | None = None,
+    lines: Sequence[dict[str, Any]] | None = None,
     settings: Mapping[str, Any],
 ) -> Work:
     """Pages `page-00.png` on of the finished folder `pictures`, upright, tagged with `dpi`.
 
-    `notes` gives a picture (by its "source_file") a last line of its caption. A line is {"file",
-    "page", "pages", "pictures", "width", "height", "paper", "dpi"}.
+    `lines` are those of its pictures that are shown; all of them, where none are given. `notes`
+    gives a picture (by its "source_file") a last line of its caption. A line is {"file", "page",
+    "pages", "pictures", "width", "height", "paper", "dpi"}.
 
     Raises:
         ConfigError: there is no such paper, or the page has no room for the columns.
@@ -55,7 +57,7 @@ def plan(
             "or fewer dpi."
         )
     grid = _grid(width, height, dpi, columns)
-    lines = read_manifest(pictures)
+    lines = read_manifest(pictures) if lines is None else lines
     on_page = grid.columns * grid.rows
     pages = [lines[i : i + on_page] for i in range(0, len(lines), on_page)]
 

@@ -18,21 +18,26 @@ from merzmory.prints import contact as sheets
 from merzmory.prints import edition
 from merzmory.prints.edition import Order
 from merzmory.prints.sizes import DPI
-from merzmory.story import archives, lineage
+from merzmory.story import archives, holding, lineage
 from merzmory.story.step import Step
 from merzmory.workspace import Workspace
 
 
 def contact(paper: str = "A4", dpi: int = DPI) -> Step:
-    """The step that lays all enlarged pictures on contact sheets, with their nearest dates."""
+    """The step that lays the enlarged pictures on contact sheets, with their nearest dates.
+
+    Those that are held back are left out: sheets are passed on.
+    """
 
     def lay_out(config: Config, workspace: Workspace) -> Work:
         pictures = lineage.upscaled(config, workspace).finished()
+        lines = holding.shown(config, workspace, pictures)
         dates = {
             sample: ", ".join(sorted({m[:7] for line in lines if (m := line.get("taken") or "")}))
             for sample, lines in _matches(config, workspace).items()
         }
-        settings = {"pictures": pictures.name, "dates": dates}
+        held = holding.held(config, workspace)
+        settings = {"pictures": pictures.name, "dates": dates, **({"held": held} if held else {})}
         title = config.gallery.title
         return sheets.plan(
             pictures=pictures,
@@ -41,6 +46,7 @@ def contact(paper: str = "A4", dpi: int = DPI) -> Step:
             dpi=dpi,
             title=title,
             notes={sample: f"near {said}" for sample, said in dates.items() if said},
+            lines=lines,
             settings=settings,
         )
 
@@ -53,6 +59,7 @@ def prints(order: Order) -> Step:
     def lay_out(config: Config, workspace: Workspace) -> Work:
         edition.check(order)
         pictures = lineage.upscaled(config, workspace).finished()
+        holding.refuse(config, workspace, order.picks)
         asked = replace(order, artist=order.artist or config.gallery.photographer)
         chain = licence.chain(pictures)
         near = _nearest(config, workspace) if config.gallery.show_originals else {}

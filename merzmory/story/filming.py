@@ -21,7 +21,7 @@ from merzmory.frame import ratio_of
 from merzmory.gallery.site import month
 from merzmory.manifest import Work, is_finished, read_manifest
 from merzmory.originals import decode
-from merzmory.story import archives, lineage
+from merzmory.story import archives, holding, lineage
 from merzmory.story.step import Step
 from merzmory.workspace import Workspace
 
@@ -34,10 +34,13 @@ def film(config: Config, workspace: Workspace) -> Work:
     """The enlarged pictures as a film, each beside its nearest photograph where that is asked."""
     result, knobs = lineage.film(config, workspace), config.film
     folder = lineage.upscaled(config, workspace).finished()
-    lines = read_manifest(folder)
+    every, lines = read_manifest(folder), holding.shown(config, workspace, folder)
     pictures, titles = [folder / line["file"] for line in lines], [_title(line) for line in lines]
-    matched = _matched(config, workspace)
-    captions = _captions(config, workspace, lines, matched)
+    matched = _matched(config, workspace, lines)
+    captions = _captions(config, workspace, matched)
+    if knobs.texts is not None:
+        own = own_texts(knobs.texts, len(every))  # a line a picture, of those held back, too
+        captions = [own[every.index(line)] for line in lines]
     how: dict[str, Any] = knobs.model_dump(include=KNOBS)
     seconds, wipes = knobs.seconds_per_picture, frozenset[int]()
     shape, read = lineage.frame(config, workspace), decode.upright_srgb
@@ -140,14 +143,11 @@ def told(which: str, taken: str | None, place: tuple[float, float] | None, album
 def _captions(
     config: Config,
     workspace: Workspace,
-    lines: Sequence[Mapping[str, Any]],
     matched: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     knobs = config.film
-    if knobs.texts is not None:
-        return own_texts(knobs.texts, len(lines))
     if knobs.captions == "none":
-        return [""] * len(lines)
+        return [""] * len(matched)
     known = {photo.id: photo for photo in archives.keepers(config, workspace)}
     found = []
     for match in matched:
@@ -168,19 +168,17 @@ def nearest(config: Config, workspace: Workspace) -> dict[str, list[str]]:
     return found
 
 
-def _matched(config: Config, workspace: Workspace) -> list[dict[str, Any]]:
-    """The nearest photograph of each picture, in order; [] where none were looked for.
+def _matched(
+    config: Config, workspace: Workspace, lines: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The nearest photograph of each picture, in order.
 
     Raises:
-        MerzmoryError: they are needed and were not looked for.
+        MerzmoryError: none were looked for.
     """
-    result = lineage.matches(config, workspace)
-    needed = config.film.beside != "none" or config.film.captions != "none"
-    if not needed and not is_finished(result.folder):
-        return []
-    first = {m["sample"]: m for m in read_manifest(result.finished()) if int(m["rank"]) == 1}
-    pictures = read_manifest(lineage.upscaled(config, workspace).finished())
-    return [first[line.get("source_file", line["file"])] for line in pictures]
+    matches = read_manifest(lineage.matches(config, workspace).finished())
+    first = {match["sample"]: match for match in matches if int(match["rank"]) == 1}
+    return [first[line.get("source_file", line["file"])] for line in lines]
 
 
 def _record(

@@ -1,8 +1,7 @@
-"""What can be said once it is trained: how good it is, how near it comes, what it has held back."""
+"""What can be said once it is trained: how good it is, how near it comes, what lies under a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +13,6 @@ from merzmory.archaeology import memorisation
 from merzmory.archive.duplicates import doubles
 from merzmory.config import Config
 from merzmory.errors import ConfigError
-from merzmory.gallery import decisions
 from merzmory.latent import measure as measuring
 from merzmory.latent import meter as metering
 from merzmory.manifest import Work, read_manifest
@@ -169,38 +167,6 @@ def cameras(config: Config, workspace: Workspace) -> dict[str, str]:
     """What each photograph was taken with, by its id, where that is known."""
     assets = archives.assets(config, workspace)
     return {sha: asset.camera for sha, asset in assets.items() if asset.camera}
-
-
-def held(config: Config, workspace: Workspace) -> list[str]:
-    """The files of the samples that are not published: near copies, and what you decided.
-
-    Raises:
-        MerzmoryError: the pictures have not been matched.
-    """
-    return decisions.held(
-        read_manifest(lineage.matches(config, workspace).finished()),
-        lineage.gallery(config, workspace).settings["decided"],
-        near_copies=config.gallery.publish_near_copies,
-    )
-
-
-def decide(config: Config, workspace: Workspace, seeds: Sequence[int], word: str) -> int:
-    """Write down that the pictures of these seeds are to be published or held; how many they are.
-
-    Raises:
-        ConfigError: a seed is not among the samples.
-        MerzmoryError: no pictures were made.
-    """
-    samples = lineage.samples(config, workspace).finished()
-    of = {line["seed"]: line["file"] for line in read_manifest(samples)}
-    for seed in seeds:
-        if seed not in of:
-            raise ConfigError(
-                f"There is no picture of seed {seed}: they go from {min(of)} to {max(of)}."
-            )
-    names = [f"{samples.name}/{of[seed]}" for seed in seeds]
-    decisions.decide(workspace.experiment, names, word)
-    return len(names)
 
 
 def _doubles(config: Config, workspace: Workspace) -> list[tuple[str, str]]:

@@ -326,28 +326,34 @@ def film(config: Config, workspace: Workspace) -> Result:
     settings = {
         **knobs.model_dump(exclude={"texts"}),
         "pictures": upscaled(config, workspace).folder.name,
+        "matches": matches(config, workspace).folder.name,
+        "decided": decided(config, workspace),  # what is held back is not filmed
+        "near_copies": config.gallery.publish_near_copies,
         **heard(config),
     }
     if knobs.texts is not None:
         if not knobs.texts.is_file():
             raise ConfigError(f"There is no text file {knobs.texts}: check film.texts.")
         settings["texts"] = _digest(knobs.texts)
-    elif knobs.captions != "none" or knobs.beside != "none":
-        settings["matches"] = matches(config, workspace).folder.name
     return Result("film", workspace.result("film", settings), settings)
 
 
 def gallery(config: Config, workspace: Workspace) -> Result:
     """The site."""
-    made = samples(config, workspace).folder.name
     settings = {
         **config.gallery.model_dump(),
-        "decided": decisions.of_folder(decisions.read(workspace.experiment), made),
+        "decided": decided(config, workspace),
         "pictures": upscaled(config, workspace).folder.name,
         "matches": matches(config, workspace).folder.name,
         "film": film(config, workspace).folder.name,
     }
     return Result("publish", workspace.result("gallery", settings), settings)
+
+
+def decided(config: Config, workspace: Workspace) -> dict[str, str]:
+    """What a person decided of the samples, by file: publish or hold."""
+    made = samples(config, workspace).folder.name
+    return decisions.of_folder(decisions.read(workspace.experiment), made)
 
 
 def birth(config: Config, workspace: Workspace) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from merzmory.film.slides import frame_size
 from merzmory.frame import ratio_of
 from merzmory.manifest import Work
 from merzmory.originals import decode
-from merzmory.story import filming
+from merzmory.story import filming, holding
 
 _ALIKE = ("run", "step", "base", "licence", "may_sell", "network_sha256", "psi")
 
@@ -39,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The pictures in order, and a sentence for each that cannot be shown."""
+    """The pictures in order, and sentences for those that cannot or must not be shown."""
 
     pictures: tuple[Found, ...]
     left_out: tuple[str, ...]
@@ -48,10 +48,11 @@ class Gathered:
 def gathered(places: Sequence[Path], *, by: str = "name") -> Gathered:
     """The pictures of folders, with all below them, or of files; by name or by date.
 
-    Files keep the order in which they are given. Pictures without a date come last.
+    Files keep the order in which they are given. Pictures without a date come last. Results of an
+    experiment that are held back there are left out.
 
     Raises:
-        ArchiveError: there is no such place, or no picture in it.
+        ArchiveError: there is no such place, no picture in it, or every one is held back.
         ConfigError: `by` is neither name nor date.
     """
     if by not in ("name", "date"):
@@ -78,6 +79,12 @@ def gathered(places: Sequence[Path], *, by: str = "name") -> Gathered:
             f"There are no pictures in {', '.join(str(place) for place in places)}: name a folder "
             "of JPEG, PNG, WebP, TIFF or HEIC files."
         )
+    if back := holding.withheld(one.path for one in found):
+        said = holding.sentence([path.name for path in back])
+        found = [one for one in found if one.path not in back]
+        if not found:
+            raise ArchiveError(said)
+        left_out.append(said)
     if by == "date":
         found.sort(key=lambda one: (one.taken is None, one.taken or ""))
     return Gathered(tuple(found), tuple(left_out))

@@ -1,4 +1,4 @@
-"""What follows a training, through its steps: match, meter, measure, dig, and what is held back."""
+"""What follows a training, through its steps: match, meter, measure, dig."""
 
 from __future__ import annotations
 
@@ -83,19 +83,6 @@ def test_digging_shows_nobody_who_is_left_out(
         hindsight.dig(photo=stranger).plan(made, workspace)
     [line, *_] = read_manifest(lineage.dataset(made, workspace).finished())
     hindsight.dig(photo=Path(line["path"])).plan(made, workspace)
-
-
-def test_a_decision_makes_another_gallery(outputs: Path) -> None:
-    made, workspace = loaded(outputs)
-    assert hindsight.held(made, workspace) == []
-    plain = lineage.gallery(made, workspace).folder
-    assert hindsight.decide(made, workspace, [1, 3], "hold") == 2
-    assert hindsight.held(made, workspace) == ["seed000001.png", "seed000003.png"]
-    assert lineage.gallery(made, workspace).folder != plain
-    hindsight.decide(made, workspace, [1, 3], "")
-    assert lineage.gallery(made, workspace).folder == plain
-    with pytest.raises(ConfigError, match="no picture of seed 9: they go from 0 to 3"):
-        hindsight.decide(made, workspace, [9], "hold")
 
 
 def test_another_embedder_makes_other_results_or_says_what_is_missing(outputs: Path) -> None:
