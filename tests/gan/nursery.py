@@ -1,7 +1,7 @@
 """Trainings that are killed: `python nursery.py RUN DATA RECIPE KILLS SEED`.
 
 The engine is loaded once and forked; each fork trains on in RUN, and is killed by SIGKILL at a random
-moment of its work. Prints how each ended.
+moment of its work: some ticks after it has begun, and a while. Prints how each ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 from merzmory.gan.config import train_config
 from merzmory.gan.training import TrainingProgress, train
 
-LONGEST = 0.15  # s that a fork works before it is killed, at most
+TICKS = 5  # that a fork gets done, less than
+LONGEST = 0.03  # s that it works on before it is killed, at most
 
 
 def main(run: Path, data: Path, recipe: str, kills: int, seed: int) -> None:
@@ -26,7 +27,7 @@ def main(run: Path, data: Path, recipe: str, kills: int, seed: int) -> None:
         began, begin = os.pipe()
 
         def say(progress: TrainingProgress, begin: int = begin) -> None:
-            if progress.event in ("started", "resumed"):
+            if progress.event in ("started", "resumed", None):
                 os.write(begin, b".")
 
         child = os.fork()
@@ -34,7 +35,8 @@ def main(run: Path, data: Path, recipe: str, kills: int, seed: int) -> None:
             train(run, dataset=data, config=config, base=None, announce=say)
             os._exit(0)
         os.close(begin)
-        os.read(began, 1)
+        for _ in range(1 + rng.randrange(TICKS)):
+            os.read(began, 1)
         time.sleep(rng.uniform(0, LONGEST))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

@@ -151,12 +151,12 @@ def test_twenty_sigkills_in_one_run(tmp_path: Path, data: Path) -> None:
     those of a run that was left alone."""
     run, nursery = tmp_path / "run", Path(__file__).with_name("nursery.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    recipe = dataclasses.replace(RECIPE, steps=80, threads=1, snapshots=(0, 9, 30))
+    recipe = dataclasses.replace(RECIPE, steps=120, threads=1, snapshots=(0, 9, 30))
     said = json.dumps(dataclasses.asdict(recipe))
     command = [sys.executable, str(nursery), str(run), str(data), said, "20", "1"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["killed"] * 20
-    assert 0 < runs.progress(run)[0] < 80
+    assert 0 < runs.progress(run)[0] < 120
     alone = train(tmp_path / "alone", dataset=data, config=recipe, base=None)
     train(run, dataset=data, config=recipe, base=None)
     assert runs.is_finished(run)
