@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from merzmory import provenance
 from merzmory.archaeology.embedders import Embedder, Vectors, embed_files, embed_unit
 from merzmory.archaeology.index import (
     VECTORS,
@@ -123,7 +124,7 @@ def from_sample(
             [about(line) if rank == 0 else "", *(_at(column, rank) or "" for column in captions)]
             for rank in range(_RANKS)
         ]
-        sheet(
+        drawn = sheet(
             rows,
             tile=_TILE,
             ratio=picture.width / picture.height,
@@ -131,10 +132,12 @@ def from_sample(
             note="nearest as a whole, by colour, by texture, and by the piece inside the box",
             column_labels=("picture", *by),
             captions=text,
-        ).save(part / "dig.png")
+        )
         first = told[0]
+        _save(drawn, part / "dig.png", samples / line["file"])
         photograph = shape.read_square(dataset / first["file"])
-        _wipe(part, picture, photograph, about(line), caption(first), mirrored=first["mirrored"])
+        wiped = _wipe(part, picture, photograph, about(line), caption(first), first["mirrored"])
+        _save(wiped, part / "wipe.png", samples / line["file"])
         return _told(part, told)
 
     return lay_out("dig", folder, settings, 1, make)
@@ -188,7 +191,7 @@ def from_photo(
         for number, near in enumerate(told):
             tiles[number * 2 // _AROUND].append(samples / near["file"])
             text[number * 2 // _AROUND].append(_reversed(near))
-        sheet(
+        drawn = sheet(
             tiles,
             tile=_TILE,
             ratio=original.width / original.height,
@@ -196,10 +199,12 @@ def from_photo(
             note=f"the nearest of {len(lines)} pictures",
             column_labels=("photograph", "nearest"),
             captions=text,
-        ).save(part / "dig.png")
+        )
         first = told[0]
+        _save(drawn, part / "dig.png", samples / first["file"])
         picture = SQUARE.read_square(samples / first["file"])
-        _wipe(part, picture, original, _reversed(first), said, mirrored=first["mirrored"])
+        wiped = _wipe(part, picture, original, _reversed(first), said, first["mirrored"])
+        _save(wiped, part / "wipe.png", samples / first["file"])
         return _told(part, told)
 
     return lay_out("dig", folder, settings, 1, make)
@@ -301,22 +306,21 @@ def _wipe(
     photo: Image.Image,
     of_made: str,
     of_photo: str,
-    *,
     mirrored: bool,
-) -> None:
-    """wipe.png and wipe.gif: one picture laid over the other; mirrored, where that is nearer."""
+) -> Image.Image:
+    """wipe.gif, and its sheet: one picture laid over the other; mirrored, where that is nearer."""
     width = max(2, round(_WIPE * min(1.0, made.width / made.height)))
     size = (width, round(width * made.height / made.width))
     over, under = (p.resize(size, Image.Resampling.LANCZOS) for p in (made, photo))
     if mirrored:
         under = ImageOps.mirror(under)
-    sheet(
+    drawn = sheet(
         [[over, _laid(over, under, 0.5), under]],
         tile=_WIPE,
         ratio=size[0] / size[1],
         column_labels=("picture", "half and half", "nearest photograph"),
         captions=[[of_made, "", of_photo]],
-    ).save(part / "wipe.png")
+    )
     both = Image.new("RGB", (2 * size[0], size[1]))
     both.paste(over, (0, 0))
     both.paste(under, (size[0], 0))
@@ -328,6 +332,13 @@ def _wipe(
     frames[0].save(
         part / "wipe.gif", save_all=True, append_images=frames[1:], duration=pauses, loop=0
     )
+    return drawn
+
+
+def _save(drawn: Image.Image, path: Path, picture: Path) -> None:
+    """Write a sheet of photographs and a generated `picture`, whose record it takes along."""
+    record = {**provenance.inherited(picture), "kind": "dig"}
+    provenance.save_png(drawn, path, record, provenance.COMPOSITE)
 
 
 def _laid(over: Image.Image, under: Image.Image, share: float) -> Image.Image:

@@ -16,7 +16,9 @@ _KINDS = {
     "the gallery", "strip": "A film strip", "matches": "Pictures beside the photographs nearest "
     "to them", "film": "A film", "slideshow": "A slideshow", "print": "A print",
     "walk": "A walk through the memory", "timelapse": "A film of the training",
-    "roll": "A film strip, passing by",
+    "roll": "A film strip, passing by", "grid": "Pictures around a point of the memory",
+    "directions": "A direction of the memory", "projection": "The picture nearest to a photograph",
+    "dig": "A picture beside the photographs nearest to it",
 }  # fmt: skip
 _SOURCES = {
     "trainedAlgorithmicMedia": "made by a trained network, not by a camera",

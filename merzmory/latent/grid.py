@@ -31,12 +31,16 @@ def plan(
     settings: Mapping[str, Any],
     title: str,
     shape: Frame = SQUARE,
+    born: Mapping[str, Any] | None = None,
 ) -> Work:
     """Pictures of the cells around an origin, cell_+01_-02.png, and grid.png of them all.
 
     A line of the manifest says {"file", "column", "row", "psi"}; origin.npz holds the origin.
-    Pictures are made from the middle outwards, and show what a square in `shape` shows.
+    Pictures are made from the middle outwards, and show what a square in `shape` shows; they tell
+    what they were `born` of.
     """
+    said = {**settings, **(born or {}), "kind": "grid"}
+    said["grid_seed"] = said.pop("seed", place.seed)  # "seed" in a record is that of a picture
     across, down = view(columns, rows)
     cells = centre_out(across, down)
     shards = [cells[i : i + _SHARD] for i in range(0, len(cells), _SHARD)]
@@ -50,7 +54,7 @@ def plan(
                 "row": cell[1],
                 "psi": place.psi,
             }
-            record = {k: v for k, v in {**settings, **line}.items() if k != "file"}
+            record = {k: v for k, v in {**said, **line}.items() if k != "file"}
             picture = shape.shown(Image.fromarray(pixels))
             provenance.save_png(picture, part / line["file"], record)
             lines.append(line)
@@ -73,6 +77,6 @@ def plan(
             column_labels=[str(column) for column in across],
             row_labels=[str(row) for row in down],
         )
-        provenance.save_png(drawn, part / SHEET, dict(settings))
+        provenance.save_png(drawn, part / SHEET, said)
 
     return lay_out("explore", folder, settings, len(shards), make, join=join)

@@ -61,6 +61,7 @@ def plan(
     settings: Mapping[str, Any],
     labels: Sequence[str] = (),
     shape: Frame = SQUARE,
+    birth: Callable[[], Mapping[str, Any]] = dict,
 ) -> Work:
     """vectors.npz in the order of their dates, 000000.png the picture of each, and sheets of both.
 
@@ -100,6 +101,8 @@ def plan(
         start = work.distance().tolist()
         if state.exists():
             work.load(state)
+        else:
+            work.seek()
         before = sum(map(len, batches[:index]))
         while work.done < steps:
             now = work.step()
@@ -123,7 +126,8 @@ def plan(
                 "w", values, _name(target.name, number), 1.0, known[number - before], about
             )
             picture = shape.shown(Image.fromarray(explorer.picture(vector, 1.0)))
-            record = {k: v for k, v in {**settings, **line}.items() if k not in ("file", "name")}
+            told = {**settings, **birth(), **line, "kind": "projection"}
+            record = {k: v for k, v in told.items() if k not in ("file", "name", "dates")}
             provenance.save_png(picture, part / line["file"], record)
             found.append(vector)
             lines.append(line)

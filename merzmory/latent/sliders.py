@@ -41,6 +41,7 @@ def plan(
     settings: Mapping[str, Any],
     title: str,
     shape: Frame = SQUARE,
+    born: Mapping[str, Any] | None = None,
 ) -> Work:
     """direction-01.png and on: rows are seeds, columns amounts from -reach to +reach standard deviations;
     and directions.json. A line of the manifest says {"file", "name", "number", "deviation", "share"}.
@@ -89,7 +90,8 @@ def plan(
             column_labels=[f"{amount:+.3g}" if amount else "0" for amount in amounts],
             row_labels=[row.name + (f" · {row.label}" if row.label else "") for row in rows],
         )
-        record = {k: v for k, v in {**settings, **line}.items() if k != "file"}
+        told = {**settings, **(born or {}), **line, "kind": "directions"}
+        record = {k: v for k, v in told.items() if k != "file"}
         provenance.save_png(drawn, part / line["file"], record)
         announce(Progress("directions", index + 1, count, "directions"))
         return [line]

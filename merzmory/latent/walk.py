@@ -180,6 +180,11 @@ def _track(explorer: Explorer, manner: Manner, vectors: Sequence[Vector], number
             )
         found = [explorer.seed(first + number, name, manner.psi) for name in explorer.labels]
         return _in_w(explorer, manner, found)
+    if through == SEEDS and manner.keyframes < 2:
+        raise ConfigError(
+            "A walk from seed to seed needs two keyframes at least: set walk.keyframes to 2 or more, or "
+            "walk.through to noise or psi, which move around one picture."
+        )
     if through in (SEEDS, PSI):
         seeds = range(first + number * manner.keyframes, first + (number + 1) * manner.keyframes)
         found = [explorer.seed(seed, named, manner.psi) for seed in seeds]

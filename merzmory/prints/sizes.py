@@ -93,6 +93,7 @@ def page_pixels(paper: str, dpi: int = DPI) -> tuple[int, int]:
     Raises:
         ConfigError: there is no such paper, or the dpi is not positive.
     """
+    paper = _known(paper)
     if paper not in PAPERS:
         near = difflib.get_close_matches(paper, PAPERS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PAPERS)}."
@@ -100,6 +101,13 @@ def page_pixels(paper: str, dpi: int = DPI) -> tuple[int, int]:
     _positive(dpi)
     shorter, longer = PAPERS[paper]
     return pixels(shorter, dpi), pixels(longer, dpi)
+
+
+def _known(paper: str) -> str:
+    """A paper by its name in any case, or with its sides turned: 100x70 is 70x100."""
+    shorter, _, longer = paper.lower().partition("x")
+    named = {name.lower(): name for name in PAPERS}
+    return named.get(paper.lower()) or named.get(f"{longer}x{shorter}", paper)
 
 
 def pixels(millimetres: float, dpi: int) -> int:

@@ -12,10 +12,11 @@ from merzmory.archaeology import index as indexing
 from merzmory.archaeology import memorisation
 from merzmory.archive.duplicates import doubles
 from merzmory.config import Config
-from merzmory.errors import ConfigError
+from merzmory.errors import ArchiveError, ConfigError
 from merzmory.latent import measure as measuring
 from merzmory.latent import meter as metering
 from merzmory.manifest import Work, read_manifest
+from merzmory.originals import access
 from merzmory.story import archives, lineage
 from merzmory.story.step import Step, one_after_the_other, with_config
 from merzmory.workspace import Workspace
@@ -129,6 +130,11 @@ def dig(*, photo: Path | None = None, seed: int | None = None) -> Step:
         }
         folder, shape = workspace.result("dig", settings), lineage.frame(config, workspace)
         if file is not None:
+            try:
+                access.opened(str(file)).close()
+            except OSError as error:
+                why = error.strerror or error
+                raise ArchiveError(f"{file} cannot be read ({why}): check the path.") from error
             _refuse_the_unseen(file, config, workspace)
             work = digging.from_photo(
                 photo=file,

@@ -308,7 +308,7 @@ def walked(config: Config, workspace: Workspace) -> Path | None:
         return None
     if through.partition(":")[0] == FAVOURITES:
         file = workspace.experiment / favourites.FILE
-        remedy = "keep some with `merzmory explore`"
+        remedy = "keep some with `merzmory favourites CONFIG add NAME`"
     else:
         file = Path(through).expanduser()
         remedy = (
@@ -359,13 +359,20 @@ def decided(config: Config, workspace: Workspace) -> dict[str, str]:
 def birth(config: Config, workspace: Workspace) -> dict[str, Any]:
     """What a picture says of the network that made it: its run and step, base, licence and digest."""
     file = snapshot(config, workspace)
-    chain = licence.chain(training(config, workspace))
     return {
         **_trained(config, workspace),
+        **descent(config, workspace),
+        "network_sha256": _digest(file),
+    }
+
+
+def descent(config: Config, workspace: Workspace) -> dict[str, str]:
+    """The base of the run, and what the licences of its networks and photographs come to."""
+    chain = licence.chain(training(config, workspace))
+    return {
         "base": Path(config.train.base).name or "none",  # a base may be a path of this machine
         "licence": chain.verdict,
         "may_sell": chain.may_sell,
-        "network_sha256": _digest(file),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from merzmory import weights
+from merzmory import licence, weights
 from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError
 from merzmory.frame import SQUARE, Frame
@@ -38,6 +38,7 @@ class Opened:
     explorer: Explorer
     shape: Frame
     said: dict[str, Any]
+    born: dict[str, Any]  # what a picture tells beside it: base, licence, digest
 
     @property
     def title(self) -> str:
@@ -60,6 +61,7 @@ def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
             step, file = snapshot(config, workspace, network.step)
             said = {"run": lineage.training(config, workspace).name, "step": step}
             names, shape = _labels(config, workspace), lineage.frame(config, workspace)
+            born = {**lineage.descent(config, workspace), "network_sha256": digest(file)}
         else:
             file, names = network.file, []
             if not file.is_file():
@@ -67,10 +69,12 @@ def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
             sha = digest(file)
             shape = _shape(config, workspace, file, sha)
             said = {"sha256": sha, "network_file": file.stem}
+            own = licence.of_network(file)
+            born = {"licence": own.sentence, "may_sell": own.may_sell, "network_sha256": sha}
             if checkpoint.inspect(file)["labels"]:
                 names = _labels_of_file(config, workspace, checkpoint.inspect(file)["labels"])
         explorer = Explorer.open(file, which, config.train.device, names)
-    return Opened(explorer, shape, {**said, "network": which})
+    return Opened(explorer, shape, {**said, "network": which}, born)
 
 
 def snapshot(config: Config, workspace: Workspace, step: int | None) -> tuple[int, Path]:

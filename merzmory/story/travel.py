@@ -125,6 +125,7 @@ def explore(
             settings=settings,
             title=f"{moved} · {made.title}",
             shape=made.shape,
+            born=made.born,
         )
 
     return Step("explore", "Looking around", lay_out)
@@ -212,6 +213,7 @@ def directions(
             settings=settings,
             title=made.title,
             shape=made.shape,
+            born=made.born,
             **knobs,
         )
 

@@ -129,6 +129,7 @@ def project(photos: Sequence[Path] = ()) -> Step:
             settings=result.settings,
             labels=lineage.labels(config, workspace),
             shape=lineage.frame(config, workspace),
+            birth=partial(lineage.birth, config, workspace),
             **knobs,
         )
 
@@ -184,7 +185,7 @@ def _stranger(config: Config, workspace: Workspace, path: Path) -> Target:
             image, size = decode.developed(picture, mend=True)
     except (OSError, decode.PictureError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise ArchiveError(f"{path} cannot be projected: {why}") from error
+        raise ArchiveError(f"{path} cannot be projected ({why}): check the path.") from error
     side = archives.resolution(config, workspace)
     shape = lineage.frame(config, workspace)
     cutter = Cutter(side, config.dataset.crop, shape, config.dataset.bars)

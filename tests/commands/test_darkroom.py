@@ -77,6 +77,8 @@ def test_explore_and_keep(room: Room, tmp_path: Path) -> None:
     record = read_png(tmp_path / "grid" / "cell_-01_-01.png")
     assert (record["origin"], record["step"], record["network"]) == ("seed:12", 4, "ema")
     assert here not in str(record) and record["run"].startswith("run-")
+    assert (record["kind"], record["base"], record["may_sell"]) == ("grid", "none", "yes")
+    assert len(record["network_sha256"]) == 64 and "seed" not in record
 
     assert room.told("favourites demo list") == ""
     room.told("favourites demo add 'the glass' --origin seed:12 --cell -1,-1")

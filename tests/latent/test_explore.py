@@ -247,6 +247,7 @@ def test_a_grid_as_a_folder(explorers: dict[str, Explorer], tmp_path: Path) -> N
             grid.plan(
                 explorer=explorer, place=place, columns=4, rows=3, tile=32, folder=folder,
                 settings={"run": "run-1", "step": 8}, title="seed 4", shape=shape,
+                    born={"licence": "Ask."},
             )
         )  # fmt: skip
 
@@ -255,7 +256,8 @@ def test_a_grid_as_a_folder(explorers: dict[str, Explorer], tmp_path: Path) -> N
     assert len(lines) == 12 and (lines[0]["column"], lines[0]["row"]) == (0, 0)
     record = read_png(folder / "cell_-02_+01.png")
     assert (record["column"], record["row"], record["psi"], record["step"]) == (-2, 1, 0.6, 8)
-    assert read_png(folder / "grid.png") == {"run": "run-1", "step": 8}
+    said = {"run": "run-1", "step": 8, "licence": "Ask.", "kind": "grid", "grid_seed": 0}
+    assert read_png(folder / "grid.png") == said
     [again] = vectors.load(folder / "origin.npz")
     assert again.same_as(place.origin)
     from PIL import Image

@@ -61,6 +61,27 @@ def test_a_picture_of_the_generator_s_own_is_found_again(
     assert ((work.found()[:, 0] - ws[:, 0]).norm(dim=1) < far / 5).all()
 
 
+def test_u_is_w_in_its_own_measure(generator: StyleGenerator) -> None:
+    spread = project.Spread.of(generator, None)
+    w = generate.mapping(generator, generate.latents(range(500, 1500), generator.z_dim))[:, 0]
+    u = torch.stack([spread.u(one) for one in w])
+    torch.testing.assert_close(spread.mean + u @ spread.axes.T, w, rtol=1e-3, atol=1e-3)
+    long = spread.axes.norm(dim=0) > spread.axes.norm(dim=0).max() / 100
+    assert ((u[:, long].std(dim=0) - 1).abs() < 0.15).all()
+
+
+def test_the_search_begins_at_the_nearest_of_some(
+    generator: StyleGenerator, perception: Discriminating
+) -> None:
+    some = project.Spread.of(generator, None).some
+    ws = some[[40, 7]][:, None].expand(-1, generator.num_ws, -1)
+    work = begun(generator, perception, shown(generator, ws))
+    far = work.distance()
+    work.seek()
+    torch.testing.assert_close(work.found()[:, 0], some[[40, 7]], rtol=1e-3, atol=1e-3)
+    assert (work.distance() < far / 1000).all()
+
+
 def test_w_plus_comes_nearer_than_w_to_a_picture_of_mixed_styles(
     generator: StyleGenerator, perception: Discriminating
 ) -> None:
@@ -157,11 +178,10 @@ def test_the_rate_rises_falls_and_is_whole_between() -> None:
 
 def test_labels_begin_at_the_mean_of_their_own_w(labelled: Any) -> None:
     network = checkpoint.load_generator(labelled.snapshots[8], "ema")
-    cold, warm = (project.mean_w(network, label) for label in (0, 1))
-    assert not torch.equal(cold[0], warm[0])
-    assert cold[1] > 0
+    cold, warm = (project.Spread.of(network, label) for label in (0, 1))
+    assert not torch.equal(cold.mean, warm.mean)
     critic = Discriminating(
         Discriminator(NetworkConfig(resolution=16, channel_base=128, channel_max=8))
     )
     work = begun(network, critic, torch.zeros(2, 3, 16, 16), labels=[1, 0])
-    torch.testing.assert_close(work.found()[:, 0], torch.stack([warm[0], cold[0]]))
+    torch.testing.assert_close(work.found()[:, 0], torch.stack([warm.mean, cold.mean]))

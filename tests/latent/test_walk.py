@@ -175,6 +175,7 @@ def test_a_preview_has_fewer_frames() -> None:
         ({"through": "labels"}, "labels"),
         ({"space": "w", "curve": "circle"}, "great circles"),
         ({"through": "favourites"}, "two pictures"),
+        ({"keyframes": 1}, "two keyframes"),
         ({"label": "2019"}, "label"),
         ({"hold": 1.0}, "walk.hold"),
     ],

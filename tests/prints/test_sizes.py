@@ -37,6 +37,15 @@ def test_the_paper_turns_with_the_picture():
     assert on("A4", 200, 300).height_mm == 297
 
 
+@pytest.mark.parametrize(
+    ("asked", "paper"), [("100x70", "70x100"), ("a4", "A4"), ("letter", "Letter")]
+)
+def test_a_paper_is_known_turned_and_in_any_case(asked, paper):
+    assert page_pixels(asked) == page_pixels(paper)
+    with pytest.raises(ConfigError, match="There is no paper 100x71: did you mean"):
+        page_pixels("100x71")
+
+
 @given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(36, 1200))
 def test_the_picture_stays_on_the_paper_and_enlarging_reaches_the_dpi(width, height, dpi):
     found = sizes(width, height, dpi)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from merzmory import config, pipeline
+from merzmory import config, pipeline, provenance
 from merzmory.archaeology.memorisation import SCALE
 from merzmory.archive.looking import People
-from merzmory.errors import ConfigError, WeightsError
+from merzmory.errors import ArchiveError, ConfigError, WeightsError
 from merzmory.manifest import read_manifest
 from merzmory.story import hindsight, lineage
 from merzmory.workspace import Workspace
@@ -59,6 +59,10 @@ def test_the_meter_and_the_measures(outputs: Path) -> None:
 def test_digging_both_ways(outputs: Path) -> None:
     made, workspace = loaded(outputs)
     folder = hindsight.dig(seed=2)(made, workspace)
+    for name in ("dig.png", "wipe.png"):
+        record, source = provenance.told(folder / name)
+        assert (record["kind"], record["seed"], record["base"]) == ("dig", 2, "none")
+        assert source == provenance.COMPOSITE
     told = json.loads((folder / "dig.json").read_text())["matches"]
     assert {match["sample"] for match in told} == {"seed000002.png"}
     assert {match["part"] for match in told} == {"whole", "colour", "texture", "patch"}
@@ -67,6 +71,8 @@ def test_digging_both_ways(outputs: Path) -> None:
     turned = hindsight.dig(photo=photo)(made, workspace)
     assert len(json.loads((turned / "dig.json").read_text())["matches"]) == 4
     assert photo.read_bytes() == before
+    with pytest.raises(ArchiveError, match=r"none\.jpg cannot be read .*: check the path"):
+        hindsight.dig(photo=photo.with_name("none.jpg")).plan(made, workspace)
 
 
 def test_digging_shows_nobody_who_is_left_out(
