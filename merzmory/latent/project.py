@@ -12,7 +12,8 @@ is the covariance of 10,000 w: a step of the learning rate is as large along eac
 beginning is the nearest of 256 random pictures instead of the mean. And 0.05 mean(u^2) (1 - t / 0.75)^2 is added
 to the distance, as long as there is noise: what no eye can tell apart comes to lie where w are common.
 
-They begin at the network's own maps, and are left behind: a picture is shown with those, as everywhere.
+They begin at the network's own maps, and are left behind at t = 0.75: a picture is shown with those, as
+everywhere, so w ends by fitting to them.
 
 Photographs are projected in batches, each from random numbers of its own. The state is one
 safetensors file, so what was stopped goes on, equal to the bit on a CPU.
@@ -107,16 +108,17 @@ class Projection:
             group["lr"] = self.learning_rate * rate(t)
         fading = max(0.0, 1 - t / _NOISY) ** 2
         ws = self._ws(self.u + self._drawn() * _STRENGTH * fading)
-        made = functional_call(self.generator.synthesis, self.noise, (ws, "const"))
+        noise = self.noise if t < _NOISY else {}  # {}: the network's own
+        made = functional_call(self.generator.synthesis, noise, (ws, "const"))
         distance = self.perception.distance(self.perception.features(made), self.target)
         loss = distance.sum() + _COMMON * fading * self.u.square().mean(dim=(1, 2)).sum()
-        if self.noise:
-            loss = loss + _REGULAR * irregularity(list(self.noise.values()))
+        if noise:
+            loss = loss + _REGULAR * irregularity(list(noise.values()))
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
         with torch.no_grad():
-            for x in self.noise.values():
+            for x in noise.values():
                 x -= x.mean(dim=(2, 3), keepdim=True)
                 x *= x.square().mean(dim=(2, 3), keepdim=True).clamp_min(1e-12).rsqrt()
         self.done += 1
