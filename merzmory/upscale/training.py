@@ -27,7 +27,8 @@ from merzmory.upscale.upscaler import Pictures
 
 CHECKPOINT = "checkpoint.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam
-_EPSILON = 1e-3  # Charbonnier's: below it the loss is a square (Lai et al. 2017, 1704.03915)
+_SLOPE = 0.25  # PReLU's at the start
+_EPSILON = 1e-3  # of light: below it the loss is a square
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,15 @@ class Recipe:
     depth: int = 12  # convolutions between the first and the last
     scale: int = 4
     seed: int = 1
-    steps: int = 16_000
+    steps: int = 9_000
     warmup_steps: int = 200
-    decay_steps: int = 5_000  # at the end, in which the rate falls to nothing as a cosine
+    decay_steps: int = 7_500  # at the end, in which the rate falls to nothing as a cosine
     batch: int = 16
     crop: int = 96  # pixels of the sharp crop
     shapes: float = 0.12  # share of the crops that are drawn instead of photographed
     longest: int = 1200  # pixels; larger pictures are reduced, which makes them sharp to the pixel
     learning_rate: float = 1e-3
     ema_decay: float = 0.999  # a step
-    edges: float = 0.5  # weight of the differences between neighbours in the loss
     bf16: bool = True  # the network's arithmetic; parameters stay float32
 
     def rate(self, step: int) -> float:
@@ -124,10 +124,9 @@ def export(run: Path, file: Path, notes: Mapping[str, str]) -> Path:
         raise WeightsError(f"{run} holds no {CHECKPOINT}: train there first.")
     tensors, metadata = read_tensors(run / CHECKPOINT)
     made_from = json.loads(metadata["made_from"])
-    recipe = Recipe(**{key: value for key, value in made_from.items() if key != "pictures"})
     network = {
         "kind": SRVGGNetCompact.__name__,
-        **{key: getattr(recipe, key) for key in ("features", "depth", "scale")},
+        **{key: made_from[key] for key in ("features", "depth", "scale")},
     }
     averaged = {
         key.removeprefix("ema."): value.half()
@@ -142,17 +141,9 @@ def export(run: Path, file: Path, notes: Mapping[str, str]) -> Path:
     return file
 
 
-def loss(made: Tensor, sharp: Tensor, edges: float) -> Tensor:
-    """Charbonnier's, of the pixels and, `edges` times, of the differences between neighbours."""
-    off = made - sharp
-    total = _charbonnier(off)
-    if edges:
-        total = total + edges * (_charbonnier(off.diff(dim=-1)) + _charbonnier(off.diff(dim=-2)))
-    return total
-
-
-def _charbonnier(x: Tensor) -> Tensor:
-    return (x.square() + _EPSILON**2).sqrt().mean()
+def loss(made: Tensor, sharp: Tensor) -> Tensor:
+    """Charbonnier's: an absolute difference that is smooth at nothing (Lai et al. 2017, 1704.03915)."""
+    return ((made - sharp).square() + _EPSILON**2).sqrt().mean()
 
 
 class _State:
@@ -160,12 +151,8 @@ class _State:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.step = recipe, 0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            self.network = SRVGGNetCompact(recipe.features, recipe.depth, recipe.scale)
-            _initialise(self.network)
         # channels last: faster on a CPU
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = blank(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True
@@ -178,7 +165,7 @@ class _State:
             group["lr"] = self.recipe.rate(self.step)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
             made = self.network(x)
-        value = loss(made.float(), target, self.recipe.edges)
+        value = loss(made.float(), target)
         self.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -219,11 +206,39 @@ class _State:
         self.step = step
 
 
+def blank(recipe: Recipe) -> SRVGGNetCompact:
+    """The network before its first step: it enlarges bilinearly.
+
+    Its first three features carry the picture through all layers, and the last layer mixes them and
+    nothing else. What it shall learn to add starts from features whose variance is kept from layer to
+    layer (He et al. 2015, 1502.01852, equation 15).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = SRVGGNetCompact(recipe.features, recipe.depth, recipe.scale)
+        _initialise(network)
+    return network
+
+
 def _initialise(network: SRVGGNetCompact) -> None:
-    """Variance kept from layer to layer (He et al. 2015, 1502.01852, equation 15); the last layer is
-    silent, so that the training begins with the picture in larger pixels."""
-    convolutions = [layer for layer in network.body if isinstance(layer, nn.Conv2d)]
-    for layer in convolutions:
-        nn.init.kaiming_normal_(layer.weight, a=0.25)  # PReLU's slope at the start
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    nn.init.zeros_(convolutions[-1].weight)
+    *inner, last = (layer for layer in network.body if isinstance(layer, nn.Conv2d))
+    for convolution in inner:
+        nn.init.kaiming_normal_(convolution.weight, a=_SLOPE)
+        nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+        nn.init.dirac_(convolution.weight[:3])
+    for layer in network.body:
+        if isinstance(layer, nn.PReLU):
+            nn.init.constant_(layer.weight, _SLOPE)
+            nn.init.ones_(layer.weight[:3])
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    scale = network.scale
+    offset = (
+        torch.arange(scale) + 0.5
+    ) / scale - 0.5  # of each new pixel from the old one's centre
+    taps = torch.stack([(-offset).clamp(min=0), 1 - offset.abs(), offset.clamp(min=0)], 1)
+    kernels = torch.einsum("ay,bx->abyx", taps, taps).reshape(scale**2, 3, 3)
+    kernels[:, 1, 1] -= 1  # the network adds the nearest pixel itself
+    with torch.no_grad():
+        for channel in range(3):
+            last.weight[channel * scale**2 : (channel + 1) * scale**2, channel] = kernels

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
+from torch.nn import functional as F
 
 from merzmory.errors import ArchiveError, ConfigError, SettingsDifferError, WeightsError
 from merzmory.upscale import lessons, networks, training
@@ -113,6 +114,15 @@ def test_what_is_exported_is_the_average_and_says_what_it_is(tmp_path):
         "kind": "SRVGGNetCompact", "features": 8, "depth": 2, "scale": 4
     }  # fmt: skip
     assert json.loads(said["recipe"])["steps"] == int(said["step"]) == 12
+
+
+def test_a_training_begins_with_the_bilinear_picture():
+    x = torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        made = training.blank(Recipe(features=8, depth=3))(x)
+    bilinear = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+    inside = (..., slice(4, -4), slice(4, -4))  # beyond the border there is black
+    torch.testing.assert_close(made[inside], bilinear[inside])
 
 
 def test_the_rate_rises_stays_and_falls():
