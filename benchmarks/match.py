@@ -26,7 +26,6 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from merzmory import weights
 from merzmory.archaeology import index
 from merzmory.archaeology.embedders import (
     EMBEDDERS,
@@ -41,6 +40,7 @@ from merzmory.archive import hashes
 from merzmory.archive.sources.sample import SampleSource
 from merzmory.errors import MerzmoryError
 from merzmory.originals import decode
+from merzmory.weights import ledger
 
 Change = Callable[[Image.Image], Image.Image]
 Floats = npt.NDArray[np.float32]
@@ -190,7 +190,7 @@ def main() -> None:
                 files = sorted(file for file in folder.rglob("*") if file.is_file())
             archive = squares(files, asked.squares)
         count = min(asked.asked, len(archive))
-        here = Here(asked.weights, weights.find(asked.base, asked.weights))
+        here = Here(asked.weights, ledger.find(asked.base, asked.weights))
         print(f"recall@1 of {count} squares among {len(archive)}\n")
         print(f"{'':<14}" + "".join(f"{name:>13}" for name in (*CHANGES, "mean", "ms/picture")))
         for name in ("phash", *EMBEDDERS):

@@ -12,9 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from merzmory.errors import MerzmoryError
-from merzmory.records import Announce, Progress, silent
-
-_LOOK_AGAIN_SECONDS = 1.0
+from merzmory.records import Announce, silent
+from merzmory.turns import taken
 
 
 def named(device: str) -> str:
@@ -37,18 +36,9 @@ def named(device: str) -> str:
 def one_training(device: str, announce: Announce = silent) -> Iterator[None]:
     """Hold `device` for a training; while another training holds it, wait and announce that."""
     name = named(device)
-    lock = _lock(name)
-    while True:
-        try:
-            lock.acquire(timeout=_LOOK_AGAIN_SECONDS)
-            break
-        except Timeout:
-            note = f"another training is using the {name}; this one starts when it ends"
-            announce(Progress("train", 0, 0, note=note))
-    try:
+    note = f"another training is using the {name}; this one starts when it ends"
+    with taken(_lock(name), announce, "train", note):
         yield
-    finally:
-        lock.release()
 
 
 def _lock(name: str) -> FileLock:

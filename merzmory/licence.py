@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from merzmory import weights
 from merzmory.errors import FormatError
 from merzmory.gan import checkpoint, run
 from merzmory.manifest import SETTINGS, read_manifest, read_settings
+from merzmory.weights import ledger
 
 Sale = Literal["yes", "ask", "no"]
 
@@ -98,7 +98,7 @@ def of_network(source: Path) -> Licence:
     subject = f"The licence of its base {base.name}"
     if base.is_file():
         return _of_file(base, subject)
-    return _sentence(subject, weights.of_file(str(about["base_sha256"]), base.stem), "")
+    return _sentence(subject, ledger.of_file(str(about["base_sha256"]), base.stem), "")
 
 
 def of_photographs(dataset: Path) -> Licence:
@@ -130,7 +130,7 @@ def of_enlarger(settings: Mapping[str, Any]) -> Licence:
     if engine == _ARITHMETIC:
         return Licence("Lanczos is arithmetic: no licence binds it.", "", "yes", "upscaler")
     name = str(settings.get("weights", ""))
-    known = weights.of_file(str(settings.get("weights_sha256", "")), name) or weights.ledger().get(
+    known = ledger.of_file(str(settings.get("weights_sha256", "")), name) or ledger.entries().get(
         name
     )
     subject = f"The licence of the upscaler {known.name if known else Path(name).name}"
@@ -169,31 +169,31 @@ def chain(source: Path) -> Chain:
 
 
 def _of_file(file: Path, subject: str) -> Licence:
-    known = weights.known_file(file)
+    known = ledger.known_file(file)
     notes = {} if known else checkpoint.inspect(file).get("notes", {})
     return _sentence(subject, known, str(notes.get("licence", "")))
 
 
-def _sentence(subject: str, known: weights.Weight | None, noted: str) -> Licence:
+def _sentence(subject: str, known: ledger.Weight | None, noted: str) -> Licence:
     if known is not None:
         text = f"{known.licence}: {known.licence_phrase}"
         sentence = f"{subject} ({known.title}) is {text}."
         return Licence(sentence, _note(known), _sale(known))
     if noted:  # written by others: one printable line
         text = "".join(ch for ch in " ".join(noted.split())[:200] if ch.isprintable())
-        ours = (weight for weight in weights.ledger().values() if _note(weight) == text)
+        ours = (weight for weight in ledger.entries().values() if _note(weight) == text)
         sale: Sale = next(map(_sale, ours), "ask")  # an export of ours says whose it was
         sentence = f"{subject} is, as the file says itself, {text.rstrip('.')}."
         return Licence(sentence, text, sale)
     return Licence(f"{subject} is not known here: ask who made it before you sell or pass it on.")
 
 
-def _note(weight: weights.Weight) -> str:
+def _note(weight: ledger.Weight) -> str:
     text = f"{weight.licence}: {weight.licence_phrase}"
     return f"{text} ({weight.licence_url})" if weight.licence_url else text
 
 
-def _sale(weight: weights.Weight) -> Sale:
+def _sale(weight: ledger.Weight) -> Sale:
     return "ask" if weight.may_sell == "ask" else "yes" if weight.may_sell else "no"
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merzmory import licence, weights
+from merzmory import licence
 from merzmory.archaeology import match as matching
 from merzmory.archaeology.embedders import embed_unit
 from merzmory.archive import culling, stacks
@@ -42,6 +42,7 @@ from merzmory.records import Announce, Progress
 from merzmory.story import archives, filming, hindsight, holding, lineage, outlook, wander
 from merzmory.story.step import Step, engine_errors, one_after_the_other
 from merzmory.upscale import upscale as enlarging
+from merzmory.weights import ledger
 from merzmory.workspace import Workspace
 
 
@@ -256,7 +257,7 @@ def upscale(config: Config, workspace: Workspace) -> Work:
     """Enlarge the pictures."""
     result, knobs = lineage.upscaled(config, workspace), lineage.enlarger(config)
     named: dict[str, Any] = {key: knobs.pop(key) for key in ("weights", "twin") if key in knobs}
-    named = {key: weights.find(name, workspace.weights) for key, name in named.items()}
+    named = {key: ledger.find(name, workspace.weights) for key, name in named.items()}
     return enlarging.plan(
         pictures=lineage.samples(config, workspace).finished(),
         folder=result.folder,

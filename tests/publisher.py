@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from merzmory import weights
+from merzmory.weights import ledger
 
 
 class Publisher:
@@ -98,13 +98,13 @@ def publishing(body: bytes) -> Iterator[Publisher]:
 
 def put_into_ledger(
     monkeypatch: pytest.MonkeyPatch, body: bytes, *urls: str, **changes: Any
-) -> weights.Weight:
+) -> ledger.Weight:
     """One entry in place of the real ones: `net`, an upscaler whose file is `body`."""
-    entry = weights.Weight(
+    entry = ledger.Weight(
         "net", "upscaler", "A net", urls or ("http://127.0.0.1:9/net.pth",), "MIT",
         "https://example.org", "sales allowed", True, False, bytes=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
     entry = replace(entry, **changes)
-    monkeypatch.setattr(weights, "ledger", lambda: {"net": entry})
+    monkeypatch.setattr(ledger, "entries", lambda: {"net": entry})
     return entry

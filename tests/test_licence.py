@@ -18,7 +18,7 @@ from merzmory.gan.config import EngineError, NetworkConfig
 from merzmory.gan.networks import Generator
 from merzmory.licence import chain, of_enlarger, of_network, of_photographs
 from merzmory.manifest import do, lay_out
-from merzmory.weights import ledger
+from merzmory.weights.ledger import entries
 
 
 def saved(path: Path, note: str = "CC BY 4.0") -> Path:
@@ -51,9 +51,9 @@ def dataset(folder: Path, *labels: str, config: str = '[archive]\nfolder = "x"\n
     ("base", "sha256", "said", "sale"),
     [
         ("", "", "trained from scratch", "yes"),
-        ("/x/a.safetensors", ledger()["starter"].sha256, "CC0 1.0", "yes"),
-        ("/x/faces.pkl", ledger()["ffhq-1024"].sha256, "evaluation only, no sales", "no"),
-        ("/x/lhq.pkl", ledger()["lhq-256"].sha256, "not settled here", "ask"),
+        ("/x/a.safetensors", entries()["starter"].sha256, "CC0 1.0", "yes"),
+        ("/x/faces.pkl", entries()["ffhq-1024"].sha256, "evaluation only, no sales", "no"),
+        ("/x/lhq.pkl", entries()["lhq-256"].sha256, "not settled here", "ask"),
         ("/x/faces.pkl", "00", "licence of its base faces.pkl is not known here", "ask"),
         ("/x/ffhq-1024.pkl", "00", "not known here", "ask"),  # another file of the same name
     ],
@@ -79,7 +79,7 @@ def test_a_run_from_a_file_with_a_note(tmp_path: Path) -> None:
 
 
 def test_an_export_keeps_the_answer_of_what_it_was_exported_from(tmp_path: Path) -> None:
-    note = of_network(run_folder(tmp_path / "r", "/x.pkl", ledger()["ffhq-1024"].sha256)).note
+    note = of_network(run_folder(tmp_path / "r", "/x.pkl", entries()["ffhq-1024"].sha256)).note
     assert chain(saved(tmp_path / "copy.safetensors", note)).may_sell == "no"
 
 
@@ -131,7 +131,7 @@ def test_the_strictest_link_decides(tmp_path: Path) -> None:
         return do(lay_out(kind, tmp_path / name, settings, 1, lambda part, i, a: [{"file": "x"}]))
 
     dataset(tmp_path / "dataset-1", "CC BY-SA 2.0")
-    base = str(ledger()["ffhq-1024"].sha256)
+    base = str(entries()["ffhq-1024"].sha256)
     trained = run_folder(tmp_path / "run-1", "/x/faces.pkl", base, "elsewhere/dataset-1")
     runs.write_bytes(runs.snapshot_path(trained, 5), b"")
     folder("samples-1", "samples", run="run-1", file="../etc")

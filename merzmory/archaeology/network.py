@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from merzmory import weights
 from merzmory.errors import FormatError
 from merzmory.gan.device import choose_device
+from merzmory.weights import ledger
 
 # mean and standard deviation of ImageNet's pixels, 0..1 (He et al. 2016's preprocessing)
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -35,7 +35,7 @@ class Here:
         Raises:
             WeightsError: it is not here.
         """
-        return weights.find(name, self.cache), (weights.ledger()[name].sha256 or "")[:12]
+        return ledger.find(name, self.cache), (ledger.entries()[name].sha256 or "")[:12]
 
 
 class NetworkEmbedder:

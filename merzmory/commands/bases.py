@@ -12,7 +12,7 @@ import typer
 from merzmory.commands.door import OutputsOption, entered
 
 if TYPE_CHECKING:
-    from merzmory.weights import Status, Weight
+    from merzmory.weights.ledger import Status, Weight
 
 _WIDTH = 80  # columns of a terminal
 _HERE = "Here"
@@ -47,9 +47,9 @@ def _weights(context: typer.Context) -> None:
 def list_(outputs: OutputsOption = None) -> None:
     """What is here, and what the ledger knows: size, resolution, and whether it may be sold."""
     with entered() as door:
-        from merzmory import weights
+        from merzmory.weights import ledger
 
-        for line in listed(weights.status(door.cache(outputs))):
+        for line in listed(ledger.status(door.cache(outputs))):
             typer.echo(line)
 
 
@@ -63,11 +63,11 @@ def show(
 ) -> None:
     """What is known of NAME; once it is here, also sixteen pictures that it makes."""
     with entered() as door:
-        from merzmory import weights
+        from merzmory.weights import ledger
 
         cache = door.cache(outputs)
-        weight = weights.known(name, cache)
-        here = weights.here(weight, cache)
+        weight = ledger.known(name, cache)
+        here = ledger.here(weight, cache)
         for line in facts(weight, here):
             typer.echo(line)
         if here is not None and preview and weight.kind in ("base", "generator"):
@@ -101,14 +101,14 @@ def fetch(
 ) -> None:
     """Download NAME from its publisher, over the network; goes on where it stopped."""
     with entered() as door:
-        from merzmory import weights
-        from merzmory.acquire import fetch as bring
         from merzmory.commands.terminal import Board, human_size
+        from merzmory.weights import ledger
+        from merzmory.weights.acquire import fetch as bring
 
         cache = door.cache(outputs)
-        weight = weights.known(name, cache)
+        weight = ledger.known(name, cache)
         with Board() as board:
-            if weights.here(weight, cache) is None and (accept_licence or not weight.needs_accept):
+            if ledger.here(weight, cache) is None and (accept_licence or not weight.needs_accept):
                 size = (
                     f"about {human_size(weight.size)}" if weight.size else "its size is not known"
                 )
@@ -128,7 +128,7 @@ def import_(
 ) -> None:
     """Check a file that you downloaded, and keep it as NAME."""
     with entered() as door:
-        from merzmory.acquire import import_file
+        from merzmory.weights.acquire import import_file
 
         cache = door.cache(outputs)
         path = import_file(name, file.expanduser(), cache, accept_change=accept_change)
@@ -152,9 +152,9 @@ def add(
 ) -> None:
     """Bring a base of your own: any StyleGAN2 or 3 network, with what may be done with it."""
     with entered() as door:
-        from merzmory.acquire import add as bring
         from merzmory.commands.terminal import Board
         from merzmory.errors import ConfigError
+        from merzmory.weights.acquire import add as bring
 
         if window and not re.fullmatch(r"\d+(,\d+){3}", window):
             raise ConfigError(f"{window!r:.60} is no window: write X0,Y0,X1,Y1 in pixels.")
@@ -179,13 +179,13 @@ def verify(
 ) -> None:
     """Look whether files are still what they should be: by the ledger, or the first that came."""
     with entered() as door:
-        from merzmory import vetting, weights
         from merzmory.errors import MerzmoryError, WeightsError
+        from merzmory.weights import ledger, vetting
 
         cache, bad = door.cache(outputs), 0
         lying = [
             one.weight.name
-            for one in weights.status(cache)
+            for one in ledger.status(cache)
             if one.path is not None or one.weight.cached(cache).is_file()
         ]
         names = [name] if name is not None else lying
@@ -221,8 +221,8 @@ def listed(entries: Sequence[Status]) -> Iterator[str]:
 
 def facts(weight: Weight, here: Path | None) -> Iterator[str]:
     """What the ledger says of a weight, as lines."""
-    from merzmory import passports
     from merzmory.commands.terminal import human_size
+    from merzmory.weights import passports
 
     yield f"  {weight.title}"
     if weight.window:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from merzmory import weights
 from merzmory.archive import culling, ingest
 from merzmory.archive.assets import Asset, Row
 from merzmory.archive.catalogue import Catalogue
@@ -22,6 +21,7 @@ from merzmory.errors import ArchiveError, ConfigError, MerzmoryError, WeightsErr
 from merzmory.frame import Frame
 from merzmory.gan import checkpoint
 from merzmory.records import Photo
+from merzmory.weights import ledger
 from merzmory.workspace import Workspace
 
 
@@ -121,7 +121,7 @@ def people(config: Config, workspace: Workspace) -> People:
 
 def face_weights(workspace: Workspace) -> dict[str, Path | None]:
     """The files of the networks that find faces and tell them apart, by name; None: not here."""
-    here = {found.weight.name: found.path for found in weights.status(workspace.weights)}
+    here = {found.weight.name: found.path for found in ledger.status(workspace.weights)}
     return {name: here[name] for name in ("yunet", "sface")}
 
 
@@ -158,13 +158,13 @@ def base(config: Config, workspace: Workspace) -> Path | None:
     Raises:
         WeightsError: it is not here, or is known as something that is not trained.
     """
-    known = weights.ledger().get(config.train.base)
+    known = ledger.entries().get(config.train.base)
     if known is not None and known.kind != "base":
         raise WeightsError(
             f"train.base is {known.name}, of the kind {known.kind}, which is not trained further: "
             "choose a base (`merzmory weights list`)."
         )
-    return weights.find(config.train.base, workspace.weights) if config.train.base else None
+    return ledger.find(config.train.base, workspace.weights) if config.train.base else None
 
 
 def resolution(config: Config, workspace: Workspace) -> int:
@@ -194,14 +194,14 @@ def resolution(config: Config, workspace: Workspace) -> int:
 def base_frame(config: Config) -> Frame | None:
     """The window that the base's pictures have in their squares; None where they fill them."""
     name, cache = config.train.base, config.workspace().weights
-    known = weights.ledger().get(name) or weights.brought(cache).get(name)
+    known = ledger.entries().get(name) or ledger.brought(cache).get(name)
     file = Path(name).expanduser()
     if known is None and name and file.is_file():
-        known = weights.barred(file)
+        known = ledger.barred(file)
     return frame_of(known) if known is not None else None
 
 
-def frame_of(weight: weights.Weight) -> Frame | None:
+def frame_of(weight: ledger.Weight) -> Frame | None:
     """The window that a network's pictures have in their squares; None where they fill them."""
     if not weight.window or not weight.resolution:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from merzmory import licence, weights
+from merzmory import licence
 from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError
 from merzmory.frame import SQUARE, Frame
@@ -18,7 +18,8 @@ from merzmory.latent.explore import Explorer
 from merzmory.manifest import SETTINGS, read_manifest, read_settings
 from merzmory.story import archives, lineage
 from merzmory.story.step import engine_errors
-from merzmory.vetting import digest
+from merzmory.weights import ledger
+from merzmory.weights.vetting import digest
 from merzmory.workspace import Workspace
 
 
@@ -92,7 +93,7 @@ def snapshot(config: Config, workspace: Workspace, step: int | None) -> tuple[in
 
 def _shape(config: Config, workspace: Workspace, file: Path, sha: str) -> Frame:
     """What the squares of a network file stand for: by the ledger, its own run, or else the config's."""
-    known = weights.known_file(file, sha)
+    known = ledger.known_file(file, sha)
     if known is not None:
         return archives.frame_of(known) or SQUARE
     inside = file.parent.parent  # run/snapshots/step-000100.safetensors

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from merzmory import provenance, weights
+from merzmory import provenance
 from merzmory.errors import WeightsError, storage_errors
 from merzmory.frame import SQUARE
 from merzmory.gan import checkpoint
@@ -17,7 +17,8 @@ from merzmory.records import Announce, Progress, silent
 from merzmory.sheet import sheet
 from merzmory.story.archives import frame_of
 from merzmory.story.step import engine_errors
-from merzmory.vetting import digest
+from merzmory.weights import ledger
+from merzmory.weights.vetting import digest
 
 FOLDER = "previews"
 _SIDE = 4  # pictures a row, and rows
@@ -34,10 +35,10 @@ def preview(name: str, cache: Path, device: str = "auto", announce: Announce = s
         WeightsError: it is not here, is damaged, or makes no pictures.
         StorageError: the cache cannot be written.
     """
-    weight = weights.known(name, cache)
+    weight = ledger.known(name, cache)
     if weight.kind not in ("base", "generator"):
         raise WeightsError(f"{name} is of the kind {weight.kind} and makes no pictures of its own.")
-    file = weights.find(name, cache)
+    file = ledger.find(name, cache)
     out = cache / FOLDER / f"{name}-{digest(file)[:8]}.png"
     if out.is_file():
         return out

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from merzmory import weights
 from merzmory.archive import metadata
 from merzmory.config import Config
 from merzmory.dataset.build import Cutter
@@ -31,6 +30,7 @@ from merzmory.originals import decode
 from merzmory.records import Photo
 from merzmory.story import archives, lineage
 from merzmory.story.step import Step
+from merzmory.weights import ledger
 from merzmory.workspace import Workspace
 
 
@@ -115,7 +115,7 @@ def project(photos: Sequence[Path] = ()) -> Step:
         knobs = config.project.model_dump(exclude={"photos", "distance"})
         perceive: Callable[..., Any]
         if config.project.distance == "lpips":
-            vgg, linear = (weights.find(name, workspace.weights) for name in (VGG, LINEAR))
+            vgg, linear = (ledger.find(name, workspace.weights) for name in (VGG, LINEAR))
             perceive = partial(LPIPS.open, vgg, linear)
         else:
             perceive = partial(Discriminating.open, lineage.newest(config, workspace)[1])

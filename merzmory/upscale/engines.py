@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from merzmory import weights as ledger
 from merzmory.errors import ConfigError, WeightsError
 from merzmory.records import Announce, silent
 from merzmory.upscale.lanczos import Lanczos
 from merzmory.upscale.tiling import Tiles
 from merzmory.upscale.upscaler import Upscaler
+from merzmory.weights import ledger
 
 TILE = 256  # pixels of input
 STARTER = "starter-upscaler"  # the ledger's name of what comes with the project

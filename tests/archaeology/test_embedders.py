@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from merzmory import weights
 from merzmory.archaeology import dinov2, inception, sscd
 from merzmory.archaeology.embedders import EMBEDDERS, Embedder, embed_files, embed_unit, embedder
 from merzmory.archaeology.hoglab import lab
 from merzmory.archaeology.network import Here
 from merzmory.errors import ConfigError, FormatError
+from merzmory.weights import ledger
 
 MADE = {"dinov2": dinov2.DinoV2, "sscd": sscd.Sscd, "inception": inception.InceptionFid}
 
@@ -23,7 +23,7 @@ MADE = {"dinov2": dinov2.DinoV2, "sscd": sscd.Sscd, "inception": inception.Incep
 @pytest.fixture(scope="module", params=EMBEDDERS)
 def named(request, tmp_path_factory):
     """(name, an embedder of it); networks of others have random weights."""
-    base = weights.find("starter", tmp_path_factory.mktemp("weights"))
+    base = ledger.find("starter", tmp_path_factory.mktemp("weights"))
     with pytest.MonkeyPatch.context() as patch:
         torch.manual_seed(0)
         for module, network in zip((dinov2, sscd, inception), MADE.values(), strict=True):

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from merzmory import weights
 from merzmory.archaeology import dinov2, inception, sscd
 from merzmory.archaeology.embedders import embedder
 from merzmory.archaeology.network import Here, NetworkEmbedder, imagenet
 from merzmory.errors import ConfigError, FormatError, WeightsError
 from merzmory.tensors import read_tensors
+from merzmory.weights import ledger
 
 NETWORKS = {
     "inception": (inception, inception.InceptionFid, 2048, 21_785_568),
@@ -171,7 +171,7 @@ def test_imagenets_preprocessing():
 
 @pytest.mark.parametrize("name", ["inception", "dinov2", "sscd"])
 def test_missing_weights_name_their_licence_and_the_command(name, tmp_path):
-    weight = weights.ledger()[NETWORKS[name][0].WEIGHTS]
+    weight = ledger.entries()[NETWORKS[name][0].WEIGHTS]
     assert weight.sha256
     assert weight.bytes
     with pytest.raises(WeightsError) as error:
@@ -186,9 +186,9 @@ def test_a_run_from_scratch_has_no_discriminator_to_ask():
 
 
 def test_the_discriminator_is_named_by_its_file():
-    base = weights.find("starter", Path())
+    base = ledger.find("starter", Path())
     by = embedder("discriminator", Here(base=base, device="cpu"))
-    assert by.kind == "discriminator 1 " + (weights.ledger()["starter"].sha256 or "")[:12]
+    assert by.kind == "discriminator 1 " + (ledger.entries()["starter"].sha256 or "")[:12]
     pictures = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
     alone = np.concatenate([by.embed(pictures[n : n + 1]) for n in range(5)])
     np.testing.assert_allclose(alone, by.embed(pictures), atol=1e-6)  # no batch statistics

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from merzmory import weights
 from merzmory.errors import FormatError
 from merzmory.gan.config import NetworkConfig
 from merzmory.gan.networks import Discriminator
 from merzmory.latent.perception import LINEAR, LPIPS, VGG, Discriminating
 from merzmory.tensors import read_tensors
+from merzmory.weights import ledger
 
 CONFIGURATION = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512)
 WIDTHS = (64, 128, 256, 512, 512)
@@ -127,7 +127,7 @@ def test_wrong_files_are_refused(files: tuple[Path, Path], tmp_path: Path) -> No
 
 def test_the_ledger_knows_both_files() -> None:
     for name in (VGG, LINEAR):
-        entry = weights.ledger()[name]
+        entry = ledger.entries()[name]
         assert entry.kind == "metric"
         assert entry.may_sell is True
         assert entry.sha256 is not None

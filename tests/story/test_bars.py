@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from merzmory import acquire, provenance, weights
+from merzmory import provenance
 from merzmory.cli import app
 from merzmory.config import Config, load
 from merzmory.frame import Frame
@@ -31,6 +31,7 @@ from merzmory.pipeline import STEPS
 from merzmory.story import archives, lineage
 from merzmory.story.opened import Network, opened
 from merzmory.story.preview import preview
+from merzmory.weights import acquire, ledger
 
 WINDOW, SIDE = (0, 4, 32, 28), 32
 SHOWN = (32, 24)
@@ -113,7 +114,7 @@ def test_the_window_goes_with_the_base(place: Path) -> None:
     made = config(place)
     assert archives.base_frame(made) == Frame("4:3", (0, 0.125, 1, 0.875))
     assert lineage.frame(made, made.workspace()) == archives.base_frame(made)
-    by_path = str(weights.find("tiny", made.workspace().weights))
+    by_path = str(ledger.find("tiny", made.workspace().weights))
     same = made.model_copy(update={"train": replace(made.train, base=by_path)})
     assert archives.base_frame(same) == archives.base_frame(made)
     plain = made.model_copy(
@@ -169,13 +170,13 @@ def test_the_gallery_shows_pictures_and_photographs_in_their_shape(place: Path) 
 
 def test_a_point_and_a_file_are_looked_at_without_bars(place: Path, tmp_path: Path) -> None:
     made = config(place)
-    base = weights.find("tiny", made.workspace().weights)
+    base = ledger.find("tiny", made.workspace().weights)
     lone = load("demo", [f"outputs={tmp_path}", "train.device=cpu"])  # knows no photographs
     assert opened(made, made.workspace(), Network()).shape.aspect == "4:3"
     assert opened(lone, lone.workspace(), Network(file=base)).shape.aspect == "4:3"
     snapshot = run.snapshot_path(lineage.training(made, made.workspace()), 2)
     assert opened(lone, lone.workspace(), Network(file=snapshot)).shape.aspect == "4:3"
-    starter = weights.find("starter", tmp_path)
+    starter = ledger.find("starter", tmp_path)
     assert opened(made, made.workspace(), Network(file=starter)).shape.is_plain
     said = CliRunner().invoke(
         app, ["explore", "demo", *words(place), "--columns", "2", "--rows", "2"]

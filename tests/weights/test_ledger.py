@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from merzmory import acquire, weights
 from merzmory.commands.bases import facts, listed
 from merzmory.errors import WeightsError
 from merzmory.frame import Frame
 from merzmory.story.archives import frame_of
+from merzmory.weights import acquire, ledger
 from tests.publisher import put_into_ledger
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_ledger_is_whole():
-    found = weights.ledger()
+    found = ledger.entries()
     assert len(found) > 40
     for name, weight in found.items():
         assert weight.name == name
@@ -41,47 +41,49 @@ def test_the_ledger_is_whole():
 
 def test_what_is_missing_is_said_with_its_licence_and_the_command(tmp_path):
     with pytest.raises(WeightsError) as caught:
-        weights.find("ffhq-1024", tmp_path)
+        ledger.find("ffhq-1024", tmp_path)
     sentence = str(caught.value)
     assert "no sales" in sentence
     assert "stylegan2-ada-pytorch/pretrained/ffhq.pkl" in sentence
     assert "`merzmory weights import ffhq-1024 FILE`" in sentence
     with pytest.raises(WeightsError, match="did you mean ffhq-1024"):
-        weights.find("ffhq1024", tmp_path)
+        ledger.find("ffhq1024", tmp_path)
     with pytest.raises(WeightsError, match="no file"):
-        weights.find("nets/mine.safetensors", tmp_path)
+        ledger.find("nets/mine.safetensors", tmp_path)
     with pytest.raises(WeightsError, match=r"weights add NAME https://example.org/net.pkl"):
-        weights.find("https://example.org/net.pkl", tmp_path)
+        ledger.find("https://example.org/net.pkl", tmp_path)
 
 
 def test_a_path_of_the_users_own_is_taken(tmp_path):
     mine = tmp_path / "mine.safetensors"
     mine.write_bytes(b"x")
-    assert weights.find(str(mine), tmp_path) == mine
+    assert ledger.find(str(mine), tmp_path) == mine
 
 
 def test_what_is_embedded_needs_no_cache(tmp_path, monkeypatch):
-    put_into_ledger(monkeypatch, b"", embedded="weights.toml", urls=(), bytes=None, sha256=None)
-    assert weights.find("net", tmp_path).name == "weights.toml"
-    assert acquire.fetch("net", tmp_path) == weights.find("net", tmp_path)
+    put_into_ledger(
+        monkeypatch, b"", embedded="weights/ledger.toml", urls=(), bytes=None, sha256=None
+    )
+    assert ledger.find("net", tmp_path).name == "ledger.toml"
+    assert acquire.fetch("net", tmp_path) == ledger.find("net", tmp_path)
     with pytest.raises(WeightsError, match="part of the project"):
         acquire.import_file("net", tmp_path / "x", tmp_path)
     put_into_ledger(
         monkeypatch, b"", embedded="bases/none.safetensors", urls=(), bytes=None, sha256=None
     )
     with pytest.raises(WeightsError, match="install merzmory again"):
-        weights.find("net", tmp_path)
+        ledger.find("net", tmp_path)
 
 
 def test_a_base_of_every_entry_has_a_square_or_a_window():
-    barred = [weight for weight in weights.ledger().values() if weight.window]
+    barred = [weight for weight in ledger.entries().values() if weight.window]
     assert [weight.name for weight in barred] == ["cars-512"]
     assert frame_of(barred[0]) == Frame("4:3", (0, 0.125, 1, 0.875))
-    assert frame_of(weights.ledger()["ffhq-1024"]) is None
+    assert frame_of(ledger.entries()["ffhq-1024"]) is None
 
 
 def test_the_list_begins_with_what_is_here_and_fits_a_terminal(tmp_path):
-    lines = "\n".join(listed(weights.status(tmp_path))).splitlines()
+    lines = "\n".join(listed(ledger.status(tmp_path))).splitlines()
     assert all(len(line) <= 88 for line in lines)
     assert max(len(line) for line in lines if line.startswith("  ")) <= 80
     assert lines[0].split() == ["px", "size", "sell"]
@@ -91,17 +93,17 @@ def test_the_list_begins_with_what_is_here_and_fits_a_terminal(tmp_path):
     ]
     cars = next(line for line in lines if "cars-512" in line)
     assert cars.split()[:5] == ["cars-512", "512", "364", "MB", "no"]
-    assert all(any(name in line for line in lines) for name in weights.ledger())
+    assert all(any(name in line for line in lines) for name in ledger.entries())
     metfaces = next(line for line in lines if "  metfaces-1024 " in line)
     assert "382 MB" in metfaces  # what is said of it: nobody has confirmed the bytes
 
 
 def test_what_is_known_of_one(tmp_path):
-    lines = [line.strip() for line in facts(weights.ledger()["cars-512"], None)]
+    lines = [line.strip() for line in facts(ledger.entries()["cars-512"], None)]
     assert "Shown without its bars: 512 x 384 of its 512 x 512 pixels." in lines
     assert "What it makes may not be sold." in lines
     assert lines[-1] == "Not here: merzmory weights fetch cars-512 --accept-licence"
-    unknown = " ".join(facts(weights.ledger()["lions-512"], None))
+    unknown = " ".join(facts(ledger.entries()["lions-512"], None))
     assert "size not known before it comes" in unknown
     assert "that of the first file is written down" in unknown
     assert "Ask its publisher before you sell" in unknown
@@ -113,7 +115,7 @@ def table() -> str:
         "| name | pictures | pixels | megabytes | may it be sold? |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for weight in weights.ledger().values():
+    for weight in ledger.entries().values():
         if weight.kind in ("base", "generator"):
             x0, y0, x1, y1 = weight.window or (0, 0, weight.resolution, weight.resolution)
             what = re.sub(r", \d+( x \d+)? px", "", weight.title)

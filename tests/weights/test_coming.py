@@ -12,12 +12,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from merzmory import acquire, download, licence, passports, vetting, weights
+from merzmory import licence, turns
 from merzmory.cli import app
 from merzmory.errors import FormatError, StorageError, WeightsError
 from merzmory.gan.checkpoint import save_network
 from merzmory.gan.config import NetworkConfig
 from merzmory.gan.networks import Discriminator, Generator
+from merzmory.weights import acquire, download, ledger, passports, vetting
 from tests.publisher import publishing, put_into_ledger
 
 DATA = b"\x80" + bytes(range(256)) * 12_000  # 3 MB
@@ -64,13 +65,13 @@ def test_import(tmp_path, known):
     cache = tmp_path / "cache"
     file = tmp_path / "download (1).pth"
     file.write_bytes(DATA)
-    assert weights.status(cache)[0].path is None
+    assert ledger.status(cache)[0].path is None
     path = acquire.import_file("net", file, cache)
-    assert path == weights.find("net", cache) == cache / "net.pth"
+    assert path == ledger.find("net", cache) == cache / "net.pth"
     assert path.read_bytes() == DATA
     assert file.exists()
     assert left(cache) == ["net.pth"]
-    assert weights.status(cache)[0].path == path
+    assert ledger.status(cache)[0].path == path
     assert acquire.import_file("net", path, cache).read_bytes() == DATA  # from the cache itself
 
 
@@ -294,7 +295,7 @@ def test_a_mirror_may_be_a_folder_and_needs_no_network(tmp_path, known):
 
 def test_two_commands_for_one_name_wait_for_each_other(tmp_path, known, publisher, monkeypatch):
     known(f"{publisher.url}/net.pth")
-    monkeypatch.setattr(acquire, "_LOOK_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(turns, "LOOK_AGAIN_SECONDS", 0.02)
     publisher.pause = 0.3
     heard, found = [], []
 
@@ -390,9 +391,9 @@ def test_a_base_of_ones_own(tmp_path, network):
         "yes", "--title", "Attics", "--window", "0,2,16,14", "--outputs", tmp_path,
     )  # fmt: skip
     assert code == 0 and "--set train.base=attic" in said
-    path = weights.find("attic", cache)
+    path = ledger.find("attic", cache)
     assert path.read_bytes() == network.read_bytes()
-    attic = weights.known("attic", cache)
+    attic = ledger.known("attic", cache)
     assert (attic.kind, attic.resolution, attic.window, attic.aspect) == (
         "base", 16, (0, 2, 16, 14), "4:3",
     )  # fmt: skip
@@ -427,7 +428,7 @@ def test_a_base_at_an_address(tmp_path, publisher, network):
 def test_what_cannot_be_brought(tmp_path, network):
     cache, wrong = tmp_path / "cache", tmp_path / "text.pkl"
     wrong.write_bytes(b"\x80\x04hello")
-    starter = weights.find("starter", cache)
+    starter = ledger.find("starter", cache)
     for name, source, more, sentence in (
         ("ffhq-1024", network, {}, "cannot be the name"),
         ("../up", network, {}, "cannot be the name"),

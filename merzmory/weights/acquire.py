@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from merzmory import passports, weights
-from merzmory.download import (
+from merzmory.errors import WeightsError, storage_errors
+from merzmory.gan import checkpoint
+from merzmory.records import Announce, silent
+from merzmory.turns import taken
+from merzmory.weights import ledger, passports
+from merzmory.weights.download import (
     CHUNK,
     UnreachableError,
     WrongFileError,
@@ -28,17 +32,13 @@ from merzmory.download import (
     make_room,
     settle,
 )
-from merzmory.errors import WeightsError, storage_errors
-from merzmory.gan import checkpoint
-from merzmory.passports import Passport
-from merzmory.records import Announce, Progress, silent
-from merzmory.vetting import check, digest, inspected, public, today, welcome
-from merzmory.weights import Weight
+from merzmory.weights.ledger import Weight
+from merzmory.weights.passports import Passport
+from merzmory.weights.vetting import check, digest, inspected, public, today, welcome
 
 OFFLINE = "MERZMORY_OFFLINE"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _NETWORKS = (checkpoint.SUFFIX, *checkpoint.FOREIGN)
-_LOOK_AGAIN_SECONDS = 1.0
 
 
 def fetch(
@@ -62,17 +62,17 @@ def fetch(
             came is not the file of the ledger, or not the one that came first.
         StorageError: the cache cannot be written, or has no room.
     """
-    weight = weights.known(name, cache)
-    here = weights.here(weight, cache)
+    weight = ledger.known(name, cache)
+    here = ledger.here(weight, cache)
     if here is not None or weight.embedded:
-        return here if here is not None else weights.find(name, cache)
+        return here if here is not None else ledger.find(name, cache)
     if weight.needs_accept and not accept_licence:
         raise WeightsError(
             f"{name} comes under the {weight.licence} ({weight.licence_phrase}): read "
             f"{weight.licence_url} and run `merzmory weights fetch {name} --accept-licence`."
         )
     with _alone(name, cache, announce):
-        here = weights.here(weight, cache)  # another command may have brought it meanwhile
+        here = ledger.here(weight, cache)  # another command may have brought it meanwhile
         if here is not None:
             return here
         return _fetch(weight, cache, announce, _places(weight, mirror), offline, accept_change)
@@ -86,7 +86,7 @@ def import_file(name: str, file: Path, cache: Path, *, accept_change: bool = Fal
             the one that came first.
         StorageError: the cache cannot be written, or has no room.
     """
-    weight = weights.known(name, cache)
+    weight = ledger.known(name, cache)
     if weight.embedded:
         raise WeightsError(
             f"{name} is part of the project and needs no import: use it by its name."
@@ -120,7 +120,7 @@ def add(
             window is not inside its square, or the address does not answer.
         StorageError: the cache cannot be written, or has no room.
     """
-    if not _NAME.fullmatch(name) or name in weights.ledger() or name in weights.brought(cache):
+    if not _NAME.fullmatch(name) or name in ledger.entries() or name in ledger.brought(cache):
         raise WeightsError(
             f"{name!r:.60} cannot be the name: use up to 40 small letters, digits and dashes, and none "
             "of `merzmory weights list`."
@@ -230,7 +230,7 @@ def _take_in(
 ) -> None:
     """Look at a network that was brought along, and settle it with its passport."""
     sha, about = digest(part), inspected(part, target, source)
-    known = weights.of_file(sha, "")
+    known = ledger.of_file(sha, "")
     if known is not None:
         use = (
             "use that name"
@@ -281,20 +281,11 @@ def _copied(file: Path, target: Path) -> Iterator[Path]:
 @contextmanager
 def _alone(name: str, cache: Path, announce: Announce) -> Iterator[None]:
     """Nobody else brings `name` meanwhile; whoever does is waited for."""
+    note = f"another command is bringing {name}; this one waits for it"
     with storage_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache / f".{name}.lock")
-        while True:
-            try:
-                lock.acquire(timeout=_LOOK_AGAIN_SECONDS)
-                break
-            except Timeout:
-                note = f"another command is bringing {name}; this one waits for it"
-                announce(Progress("fetch", 0, 0, note=note))
-    try:
-        yield
-    finally:
-        lock.release()
+        with taken(FileLock(cache / f".{name}.lock"), announce, "fetch", note):
+            yield
 
 
 def _places(weight: Weight, mirror: str) -> list[str]:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from merzmory import passports, weights
-from merzmory.download import settle
 from merzmory.errors import WeightsError
 from merzmory.gan import checkpoint, legacy
 from merzmory.gan.config import EngineError
-from merzmory.passports import Passport
-from merzmory.weights import Weight
+from merzmory.weights import ledger, passports
+from merzmory.weights.download import settle
+from merzmory.weights.ledger import Weight
+from merzmory.weights.passports import Passport
 
 _BEGINS = {  # pickles of protocol 2 on; ZIP; field 1 of a protocol buffer
     ".pkl": (b"\x80",), ".pt": (b"PK", b"\x80"), ".pth": (b"PK", b"\x80"), ".onnx": (b"\x08",),
@@ -34,10 +34,10 @@ def verify(name: str, cache: Path) -> str:
         WeightsError: it is not here, is damaged, or not the one that came first.
         FormatError: its passport is damaged.
     """
-    weight = weights.known(name, cache)
-    path = Path(weights.find(name, cache)) if weight.embedded else weight.cached(cache)
+    weight = ledger.known(name, cache)
+    path = Path(ledger.find(name, cache)) if weight.embedded else weight.cached(cache)
     if not path.is_file():
-        weights.find(name, cache)  # says how it comes
+        ledger.find(name, cache)  # says how it comes
     sha = check(weight, path, str(path))
     if weight.sha256 is not None:
         by = "as when it was brought" if weight.file else "by the ledger's SHA-256"

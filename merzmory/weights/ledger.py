@@ -1,6 +1,6 @@
 """The ledger of weights: where a base or network comes from, and what its licence allows.
 
-    ledger()        what is known, from weights.toml
+    entries         what is known, from ledger.toml
     brought         what somebody brought along: it lies in the cache with what was said of it
     find            the file of a name: inside the project, in the cache, or a path of the user's
     known_file      what the ledger or its owner says of a file
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from merzmory import passports
 from merzmory.errors import WeightsError
-from merzmory.passports import Passport
+from merzmory.weights import passports
+from merzmory.weights.passports import Passport
 
 # a base can be trained
 Kind = Literal["base", "generator", "upscaler", "embedder", "metric", "faces"]
@@ -81,9 +81,9 @@ class Status:
 
 
 @once
-def ledger() -> Mapping[str, Weight]:
-    """Every weight that the project knows, by name, in the order of weights.toml."""
-    text = (resources.files("merzmory") / "weights.toml").read_text("utf-8")
+def entries() -> Mapping[str, Weight]:
+    """Every weight that the project knows, by name, in the order of ledger.toml."""
+    text = (resources.files("merzmory.weights") / "ledger.toml").read_text("utf-8")
     return read_ledger(text)
 
 
@@ -120,7 +120,7 @@ def find(name: str, cache: Path) -> Path:
         WeightsError: it is not here; the error names its licence and the command that brings
             it, or the nearest known name.
     """
-    if name not in ledger():
+    if name not in entries():
         given = Path(name).expanduser()
         if given.is_file():
             return given
@@ -149,13 +149,13 @@ def find(name: str, cache: Path) -> Path:
 
 def status(cache: Path) -> list[Status]:
     """Every entry of the ledger, then what was brought along, and where its file is."""
-    entries = {**ledger(), **brought(cache)}
-    return [Status(weight, here(weight, cache)) for weight in entries.values()]
+    both = {**entries(), **brought(cache)}
+    return [Status(weight, here(weight, cache)) for weight in both.values()]
 
 
 def is_here(name: str, cache: Path) -> bool:
     """Whether the ledger knows `name` and its file is here."""
-    weight = ledger().get(name)
+    weight = entries().get(name)
     return weight is not None and here(weight, cache) is not None
 
 
@@ -165,10 +165,10 @@ def known(name: str, cache: Path) -> Weight:
     Raises:
         WeightsError: there is none; the error names the nearest.
     """
-    entries = ledger() if name in ledger() else {**ledger(), **brought(cache)}
-    if name in entries:
-        return entries[name]
-    near = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
+    rows = entries() if name in entries() else {**entries(), **brought(cache)}
+    if name in rows:
+        return rows[name]
+    near = difflib.get_close_matches(name, rows, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "`merzmory weights list` shows what is known."
     raise WeightsError(f"There are no weights named {name}: {hint}")
 
@@ -190,7 +190,7 @@ def known_file(file: Path, sha256: str = "") -> Weight | None:
 
 def of_file(sha256: str, name: str) -> Weight | None:
     """The entry whose file has this SHA-256; this name, where the ledger knows no SHA-256."""
-    for weight in ledger().values():
+    for weight in entries().values():
         if weight.sha256 == sha256 or (weight.sha256 is None and weight.name == name):
             return weight
     return None
@@ -199,7 +199,7 @@ def of_file(sha256: str, name: str) -> Weight | None:
 def barred(file: Path) -> Weight | None:
     """The entry of a file whose pictures lie between bars; reads only files that may be one."""
     size, said = file.stat().st_size, passports.read(file)
-    likely = any(weight.window and weight.bytes == size for weight in ledger().values())
+    likely = any(weight.window and weight.bytes == size for weight in entries().values())
     found = known_file(file) if likely or (said and said.window) else None
     return found if found and found.window else None
 
