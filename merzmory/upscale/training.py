@@ -233,9 +233,8 @@ def _initialise(network: SRVGGNetCompact) -> None:
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)  # type: ignore[arg-type]
     scale = network.scale
-    offset = (
-        torch.arange(scale) + 0.5
-    ) / scale - 0.5  # of each new pixel from the old one's centre
+    # of each new pixel from the old one's centre, in old pixels
+    offset = (torch.arange(scale) + 0.5) / scale - 0.5
     taps = torch.stack([(-offset).clamp(min=0), 1 - offset.abs(), offset.clamp(min=0)], 1)
     kernels = torch.einsum("ay,bx->abyx", taps, taps).reshape(scale**2, 3, 3)
     kernels[:, 1, 1] -= 1  # the network adds the nearest pixel itself
