@@ -85,11 +85,11 @@ def test_marks_are_made_listed_and_taken_back(merzmory: Callable[..., str]) -> N
 
 
 def test_without_a_place_every_archive_of_the_workspace_is_listed(
-    merzmory: Callable[..., str], tmp_path: Path
+    merzmory: Callable[..., str], photos: Path, tmp_path: Path
 ) -> None:
     more = tmp_path / "more"
     more.mkdir()
-    (more / "z.jpg").write_bytes(b"nothing")
+    (more / "z.jpg").write_bytes((photos / "a.jpg").read_bytes())
     place = ["--workspace", str(tmp_path / "ws")]
     assert CliRunner().invoke(app, ["ingest", str(more), *place]).exit_code == 0
     done = CliRunner().invoke(app, ["photos", "--json", *place])
