@@ -28,6 +28,7 @@ from merzmory.errors import FormatError, storage_errors
 
 TRAINED = "trainedAlgorithmicMedia"
 COMPOSITE = "compositeWithTrainedAlgorithmicMedia"  # photographs and what a network made of them
+DATA = "dataDrivenMedia"  # charts
 _SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SOURCE_TYPE = _SOURCES + TRAINED
 _SOURCE_LINE = "   <Iptc4xmpExt:DigitalSourceType>{}</Iptc4xmpExt:DigitalSourceType>\n"

@@ -23,6 +23,7 @@ _KINDS = {
 _SOURCES = {
     "trainedAlgorithmicMedia": "made by a trained network, not by a camera",
     "compositeWithTrainedAlgorithmicMedia": "photographs, and what a trained network made",
+    "dataDrivenMedia": "a chart of what was measured",
     "digitalCapture": "taken by a digital camera",
     "algorithmicMedia": "made by an algorithm that was not trained",
 }

@@ -148,7 +148,7 @@ def plan(
             "points": points,
         }
         write_aside(part / CURVE, json.dumps(about, indent=1).encode())
-        provenance.save_png(drawn(about), part / "curve.png", dict(settings))
+        provenance.save_png(drawn(about), part / "curve.png", dict(settings), provenance.DATA)
         (part / _REFERENCE).unlink(missing_ok=True)
 
     return lay_out("curve", folder, settings, len(steps), make, join=join)

@@ -90,7 +90,7 @@ def plan(
     def join(part: Path, points: list[dict[str, Any]]) -> None:
         whole = {"format": 1, "pictures": pictures, "psi": psi, **about(), "points": points}
         write_aside(part / METER, json.dumps(whole, indent=1).encode())
-        provenance.save_png(drawn(whole), part / "meter.png", dict(settings))
+        provenance.save_png(drawn(whole), part / "meter.png", dict(settings), provenance.DATA)
 
     return lay_out("meter", folder, settings, len(steps), make, join=join)
 

@@ -211,7 +211,8 @@ def _sheets(
             "of its average picture > of this one.",
             captions=captions,
         )
-        provenance.save_png(drawn, part / f"sheet-{page:02d}.png", dict(settings))
+        path = part / f"sheet-{page:02d}.png"
+        provenance.save_png(drawn, path, dict(settings), provenance.COMPOSITE)
 
 
 def _name(name: str, number: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from merzmory import provenance
 from merzmory.archaeology.embedders import embedder
 from merzmory.errors import ArchiveError
 from merzmory.gan import checkpoint
@@ -71,6 +72,7 @@ def test_a_curve_is_numbers_and_a_picture(trained: Any, tmp_path: Path) -> None:
     with Image.open(folder / "curve.png") as picture:
         seen = {colour for _, colour in picture.convert("RGB").getcolors(2**24)}
     assert {(0xB4, 0x52, 0x2A), (0x28, 0x60, 0x8F)} <= seen  # both lines are there
+    assert provenance.told(folder / "curve.png")[1] == provenance.DATA
 
 
 def test_a_killed_curve_goes_on_and_ends_the_same(trained: Any, tmp_path: Path) -> None:

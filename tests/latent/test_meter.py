@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from merzmory import provenance
 from merzmory.latent import meter
 from merzmory.manifest import do, read_manifest
 
@@ -54,6 +55,7 @@ def test_points_and_a_picture(trained: Any, tmp_path: Path) -> None:
     told = json.loads((folder / meter.METER).read_text("utf-8"))
     assert told["points"] == lines
     assert told["scale"] == ABOUT["scale"]
+    assert provenance.told(folder / "meter.png")[1] == provenance.DATA
     with Image.open(folder / "meter.png") as drawn:
         seen_colours = {colour for _, colour in drawn.convert("RGB").getcolors(2**24)}
     assert {(0xB4, 0x52, 0x2A), (0x7D, 0x1F, 0x3A)} <= seen_colours

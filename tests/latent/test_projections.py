@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from merzmory import provenance
 from merzmory.gan import score
 from merzmory.latent import projections, vectors
 from merzmory.latent.perception import Discriminating
@@ -57,6 +58,7 @@ def test_photographs_lie_in_the_order_of_their_dates(trained: Any, tmp_path: Pat
     np.testing.assert_allclose(
         years[0].values, np.mean([v.values for v in found[:2]], axis=0), rtol=1e-5
     )
+    assert provenance.told(folder / "sheet-00.png")[1] == provenance.COMPOSITE
     for sheet in ("sheet-00.png", "years.png"):
         with Image.open(folder / sheet) as drawn:
             assert min(drawn.size) > 300
