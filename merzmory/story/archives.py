@@ -113,10 +113,7 @@ def people(config: Config, workspace: Workspace) -> People:
     Raises:
         MerzmoryError: nothing was ingested yet.
     """
-    folder = archive(config, workspace)
-    if not folder.exists():
-        raise not_yet("ingest")
-    return People(folder)
+    return People(_ingested(config, workspace))
 
 
 def face_weights(workspace: Workspace) -> dict[str, Path | None]:
@@ -215,10 +212,7 @@ def catalogue(config: Config, workspace: Workspace) -> Catalogue:
     Raises:
         MerzmoryError: nothing was ingested yet.
     """
-    folder = archive(config, workspace)
-    if not folder.exists():
-        raise not_yet("ingest")
-    return ingest.catalogue_of(folder)
+    return ingest.catalogue_of(_ingested(config, workspace))
 
 
 def ruling(config: Config, workspace: Workspace) -> str:
@@ -232,3 +226,11 @@ def not_yet(step: str) -> MerzmoryError:
         f"The step {step} is not finished for these settings: run `merzmory {step}` with the same "
         "config first, or `merzmory run` for the whole story."
     )
+
+
+def _ingested(config: Config, workspace: Workspace) -> Path:
+    """The folder of the archive's catalogue, which is there."""
+    folder = archive(config, workspace)
+    if not folder.exists():
+        raise not_yet("ingest")
+    return folder

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -17,6 +16,7 @@ from merzmory.cli import app
 from merzmory.config import asked, load
 from merzmory.manifest import read_manifest
 from merzmory.story import lineage
+from tests.snapshots import snapshot
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +25,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("table") / "photos"
     (folder / "old").mkdir(parents=True)
     for number in range(14):
-        dice = np.random.default_rng(number)
-        coarse = Image.fromarray(dice.integers(0, 256, (5, 7, 3), np.uint8))
-        smooth = coarse.resize((240, 160), Image.Resampling.BICUBIC)
-        noise = dice.integers(-20, 21, (160, 240, 3))
-        pixels = np.clip(np.asarray(smooth, np.int16) + noise, 0, 255).astype(np.uint8)
+        picture = snapshot(number, (240, 160))
         name = "a.jpg" if number == 0 else f"old/{number:02d}.jpg"
-        Image.fromarray(pixels).save(folder / name, quality=92)
+        picture.save(folder / name, quality=92)
         if number == 0:
-            Image.fromarray(pixels).resize((120, 80)).save(folder / "b.jpg", quality=92)
+            picture.resize((120, 80)).save(folder / "b.jpg", quality=92)
     return folder
 
 

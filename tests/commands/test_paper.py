@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from merzmory.cli import app
@@ -16,6 +14,7 @@ from merzmory.config import load
 from merzmory.manifest import read_manifest
 from merzmory.pipeline import STEPS
 from merzmory.story import lineage
+from tests.snapshots import snapshot
 
 STEPS_BEFORE = ("ingest", "cull", "build", "train", "sample", "match", "upscale")
 TINY = (
@@ -32,13 +31,7 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     home = tmp_path_factory.mktemp("paper")
     (home / "photos").mkdir()
     for number in range(12):
-        dice = np.random.default_rng(number)
-        coarse = Image.fromarray(dice.integers(0, 256, (5, 7, 3), np.uint8))
-        smooth = coarse.resize((160, 120), Image.Resampling.BICUBIC)
-        noisy = np.asarray(smooth, np.int16) + dice.integers(-20, 21, (120, 160, 3))
-        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(
-            home / "photos" / f"IMG_201405{number + 10}.jpg", quality=92
-        )
+        snapshot(number).save(home / "photos" / f"IMG_201405{number + 10}.jpg", quality=92)
     said = [*TINY, f"archive.folder={home / 'photos'}", f"outputs={home / 'out'}"]
     config = load("demo", said)
     for name in STEPS_BEFORE:

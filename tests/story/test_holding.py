@@ -6,9 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from merzmory import config, provenance
@@ -19,6 +17,7 @@ from merzmory.manifest import MANIFEST, read_manifest, read_settings
 from merzmory.pipeline import STEPS
 from merzmory.story import holding, lineage, showreel
 from merzmory.workspace import Workspace
+from tests.snapshots import snapshot
 
 TINY = [
     "train.base=", "dataset.resolution=16", "train.steps=2", "train.batch=4", "train.z_dim=8",
@@ -36,12 +35,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("holding")
     (home / "photos").mkdir()
     for number in range(12):
-        dice = np.random.default_rng(number)
-        coarse = Image.fromarray(dice.integers(0, 256, (5, 7, 3), np.uint8))
-        smooth = coarse.resize((160, 120), Image.Resampling.BICUBIC)
-        noisy = np.asarray(smooth, np.int16) + dice.integers(-20, 21, (120, 160, 3))
-        square = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
-        square.save(home / "photos" / f"{number}.jpg", quality=92)
+        snapshot(number).save(home / "photos" / f"{number}.jpg", quality=92)
     for step in ("ingest", "cull", "build", "train", "sample", "match", "upscale"):
         STEPS[step](*loaded(home / "outputs"))
     matches = lineage.matches(*loaded(home / "outputs")).finished()
