@@ -38,6 +38,16 @@ def digest(settings: Settings) -> str:
     return hashlib.sha256(_bytes(text)).hexdigest()[:8]
 
 
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
 def write_aside(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one."""
     aside = path.with_name(path.name + _PART)

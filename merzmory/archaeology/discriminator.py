@@ -6,7 +6,6 @@ photographs has seen them, and what it knows of them would colour what it finds 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from merzmory.archaeology.network import Here, NetworkEmbedder
 from merzmory.errors import ConfigError
 from merzmory.gan import checkpoint
 from merzmory.gan.networks import Discriminator
+from merzmory.manifest import sha256_of
 
 _BATCH = 16
 _FROM = 64  # pixels: blocks whose input is as large or smaller are read out ...
@@ -81,5 +81,4 @@ def embedder(here: Here) -> NetworkEmbedder:
 
 @lru_cache
 def _digits(file: Path, _size: int, _changed: int) -> str:
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()[:12]
+    return sha256_of(file)[:12]

@@ -15,7 +15,6 @@ or 1 the weights are the one's or the other's to the bit.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -36,6 +35,7 @@ from merzmory.gan.architecture import assemble
 from merzmory.gan.networks import StyleGenerator
 from merzmory.gan.stylegan3_config import StyleGAN3Config
 from merzmory.latent.explore import Explorer
+from merzmory.manifest import sha256_of
 from merzmory.sheet import sheet
 
 NETWORKS: dict[str, Literal["ema", "raw"]] = {"G_ema": "ema", "G": "raw"}
@@ -159,8 +159,7 @@ class Parent:
 
     def said(self) -> dict[str, str]:
         """{"name", "sha256"}, for the blend's metadata."""
-        with self.file.open("rb") as data:
-            return {"name": self.name, "sha256": hashlib.file_digest(data, "sha256").hexdigest()}
+        return {"name": self.name, "sha256": sha256_of(self.file)}
 
 
 def blend(one: Parent, other: Parent, curve: Curve, out: Path, *, licence: str = "") -> list[str]:

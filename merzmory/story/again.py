@@ -6,7 +6,6 @@ network must have the digest that the file names.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from merzmory.frame import SQUARE, Frame
 from merzmory.gan import checkpoint, run
 from merzmory.gan.device import choose_device
 from merzmory.latent import sample
+from merzmory.manifest import sha256_of
 from merzmory.story.step import engine_errors
 
 _RUN = re.compile(r"run-[0-9a-f]{8}")
@@ -124,9 +124,8 @@ def find(recipe: Recipe, outputs: Path) -> Path:
     for file in _candidates(recipe, outputs):
         if not recipe.network_sha256:
             return file
-        with file.open("rb") as data:
-            if hashlib.file_digest(data, "sha256").hexdigest() == recipe.network_sha256:
-                return file
+        if sha256_of(file) == recipe.network_sha256:
+            return file
     raise WeightsError(
         f"The network that made it ({recipe.run} at step {recipe.step}) does not lie below "
         f"{outputs}: name the place of its outputs with --outputs DIR, or train it again."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from merzmory.config import Config
 from merzmory.errors import ConfigError, MerzmoryError
 from merzmory.gallery.site import month
 from merzmory.gan.run import RUN
-from merzmory.manifest import Work, is_finished, read_manifest
+from merzmory.manifest import Work, is_finished, read_manifest, sha256_of
 from merzmory.prints import contact as sheets
 from merzmory.prints import edition
 from merzmory.prints.edition import Order
@@ -146,7 +145,6 @@ def _count(config: Config, workspace: Workspace) -> str:
 
 def _sha256(file: Path) -> str:
     try:
-        with file.open("rb") as data:
-            return hashlib.file_digest(data, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError as error:
         raise ConfigError(f"{file} cannot be read ({error.strerror}): check the path.") from error

@@ -29,7 +29,7 @@ from merzmory.gan.data import label_names
 from merzmory.gan.training import MACHINE_KEYS
 from merzmory.latent import favourites
 from merzmory.latent import walk as walks
-from merzmory.manifest import is_finished, read_manifest
+from merzmory.manifest import is_finished, read_manifest, sha256_of
 from merzmory.records import Photo
 from merzmory.story import archives
 from merzmory.upscale.engines import STARTER
@@ -109,7 +109,7 @@ def training(config: Config, workspace: Workspace) -> Path:
     settings = {
         **shaping,
         "dataset": dataset(config, workspace).folder.name,
-        "base": _digest(file) if file else "",
+        "base": sha256_of(file) if file else "",
     }
     return workspace.result("run", settings)
 
@@ -292,7 +292,7 @@ def walk(config: Config, workspace: Workspace) -> Result:
     if through in (TIME, YEARS):
         settings["projected"] = projected(config, workspace).folder.name
     elif file := walked(config, workspace):
-        settings["vectors"] = _digest(file)
+        settings["vectors"] = sha256_of(file)
         settings["through"] = through.partition(":")[2] if file.stem == FAVOURITES else file.name
     return Result("walk", workspace.result("walk", settings), settings)
 
@@ -334,7 +334,7 @@ def film(config: Config, workspace: Workspace) -> Result:
     if knobs.texts is not None:
         if not knobs.texts.is_file():
             raise ConfigError(f"There is no text file {knobs.texts}: check film.texts.")
-        settings["texts"] = _digest(knobs.texts)
+        settings["texts"] = sha256_of(knobs.texts)
     return Result("film", workspace.result("film", settings), settings)
 
 
@@ -362,7 +362,7 @@ def birth(config: Config, workspace: Workspace) -> dict[str, Any]:
     return {
         **_trained(config, workspace),
         **descent(config, workspace),
-        "network_sha256": _digest(file),
+        "network_sha256": sha256_of(file),
     }
 
 
@@ -386,11 +386,6 @@ def heard(config: Config) -> dict[str, Any]:
     if music is not None and not music.is_file():
         raise ConfigError(f"There is no music file {music}: check film.music.")
     return {
-        "music": "bed" if music is None else _digest(music),
+        "music": "bed" if music is None else sha256_of(music),
         **config.film.model_dump(include={"loudness", "codec"}),
     }
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()

@@ -15,11 +15,10 @@ from merzmory.gan import checkpoint, run
 from merzmory.gan.data import label_names
 from merzmory.gan.device import use_threads
 from merzmory.latent.explore import Explorer
-from merzmory.manifest import SETTINGS, read_manifest, read_settings
+from merzmory.manifest import SETTINGS, read_manifest, read_settings, sha256_of
 from merzmory.story import archives, lineage
 from merzmory.story.step import engine_errors
 from merzmory.weights import ledger
-from merzmory.weights.vetting import digest
 from merzmory.workspace import Workspace
 
 
@@ -62,12 +61,12 @@ def opened(config: Config, workspace: Workspace, network: Network) -> Opened:
             step, file = snapshot(config, workspace, network.step)
             said = {"run": lineage.training(config, workspace).name, "step": step}
             names, shape = _labels(config, workspace), lineage.frame(config, workspace)
-            born = {**lineage.descent(config, workspace), "network_sha256": digest(file)}
+            born = {**lineage.descent(config, workspace), "network_sha256": sha256_of(file)}
         else:
             file, names = network.file, []
             if not file.is_file():
                 raise ConfigError(f"There is no network file {file}: check its name.")
-            sha = digest(file)
+            sha = sha256_of(file)
             shape = _shape(config, workspace, file, sha)
             said = {"sha256": sha, "network_file": file.stem}
             own = licence.of_network(file)

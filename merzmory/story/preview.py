@@ -13,12 +13,12 @@ from merzmory.frame import SQUARE
 from merzmory.gan import checkpoint
 from merzmory.gan.device import choose_device
 from merzmory.latent import sample
+from merzmory.manifest import sha256_of
 from merzmory.records import Announce, Progress, silent
 from merzmory.sheet import sheet
 from merzmory.story.archives import frame_of
 from merzmory.story.step import engine_errors
 from merzmory.weights import ledger
-from merzmory.weights.vetting import digest
 
 FOLDER = "previews"
 _SIDE = 4  # pictures a row, and rows
@@ -39,7 +39,7 @@ def preview(name: str, cache: Path, device: str = "auto", announce: Announce = s
     if weight.kind not in ("base", "generator"):
         raise WeightsError(f"{name} is of the kind {weight.kind} and makes no pictures of its own.")
     file = ledger.find(name, cache)
-    out = cache / FOLDER / f"{name}-{digest(file)[:8]}.png"
+    out = cache / FOLDER / f"{name}-{sha256_of(file)[:8]}.png"
     if out.is_file():
         return out
     shape, count = frame_of(weight) or SQUARE, _SIDE**2

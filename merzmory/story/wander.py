@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from merzmory.latent.labels import in_turn
 from merzmory.latent.perception import LINEAR, LPIPS, VGG, Discriminating
 from merzmory.latent.projections import Target
 from merzmory.latent.vectors import Vector
-from merzmory.manifest import Work, read_manifest
+from merzmory.manifest import Work, read_manifest, sha256_of
 from merzmory.originals import decode
 from merzmory.records import Photo
 from merzmory.story import archives, lineage
@@ -178,8 +177,7 @@ def _stranger(config: Config, workspace: Workspace, path: Path) -> Target:
         ArchiveError: it is not there, or cannot be read.
     """
     try:
-        with path.open("rb") as data:
-            digest = hashlib.file_digest(data, "sha256").hexdigest()
+        digest = sha256_of(path)
         with decode.opened(path) as picture:
             about = metadata.read(picture)
             image, size = decode.developed(picture, mend=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from PIL import Image
 
 from merzmory import provenance
 from merzmory.errors import FormatError, WeightsError
-from merzmory.manifest import Work, lay_out, read_manifest
+from merzmory.manifest import Work, lay_out, read_manifest, sha256_of
 from merzmory.records import Announce, Progress
 from merzmory.upscale import engines
 from merzmory.upscale.upscaler import Upscaler
@@ -138,7 +137,6 @@ def _read(path: Path) -> Image.Image:
 
 def _sha256(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError as error:
         raise WeightsError(f"{file} cannot be read ({error.strerror}): check the path.") from error

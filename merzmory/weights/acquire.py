@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from merzmory.errors import WeightsError, storage_errors
 from merzmory.gan import checkpoint
+from merzmory.manifest import sha256_of
 from merzmory.records import Announce, silent
 from merzmory.turns import taken
 from merzmory.weights import ledger, passports
@@ -34,7 +35,7 @@ from merzmory.weights.download import (
 )
 from merzmory.weights.ledger import Weight
 from merzmory.weights.passports import Passport
-from merzmory.weights.vetting import check, digest, inspected, public, today, welcome
+from merzmory.weights.vetting import check, inspected, public, today, welcome
 
 OFFLINE = "MERZMORY_OFFLINE"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -229,7 +230,7 @@ def _take_in(
     window: tuple[int, ...],
 ) -> None:
     """Look at a network that was brought along, and settle it with its passport."""
-    sha, about = digest(part), inspected(part, target, source)
+    sha, about = sha256_of(part), inspected(part, target, source)
     known = ledger.of_file(sha, "")
     if known is not None:
         use = (

@@ -12,7 +12,6 @@ The cache holds NAME.SUFFIX; `acquire` brings them there.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from merzmory.errors import WeightsError
+from merzmory.manifest import sha256_of
 from merzmory.weights import passports
 from merzmory.weights.passports import Passport
 
@@ -179,8 +179,7 @@ def known_file(file: Path, sha256: str = "") -> Weight | None:
     `sha256` spares reading it. Of a file without either nothing is known: None.
     """
     if not sha256:
-        with file.open("rb") as data:
-            sha256 = hashlib.file_digest(data, "sha256").hexdigest()
+        sha256 = sha256_of(file)
     found = of_file(sha256, file.stem)
     if found is not None:
         return found

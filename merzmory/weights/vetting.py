@@ -7,7 +7,6 @@ one is compared with it.
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from merzmory.errors import WeightsError
 from merzmory.gan import checkpoint, legacy
 from merzmory.gan.config import EngineError
+from merzmory.manifest import sha256_of
 from merzmory.weights import ledger, passports
 from merzmory.weights.download import settle
 from merzmory.weights.ledger import Weight
@@ -92,7 +92,7 @@ def check(weight: Weight, path: Path, what: str) -> str:
         raise WeightsError(f"{what} is a web page or empty, not {weight.name}: {again}.")
     if weight.sha256 is None and not head.startswith(_BEGINS.get(weight.cached(path).suffix, b"")):
         raise WeightsError(f"{what} is no file of weights, not {weight.name}: {again}.")
-    found = digest(path)
+    found = sha256_of(path)
     if weight.sha256 is not None and found != weight.sha256:
         raise WeightsError(
             f"{what} is not {weight.name} or is damaged (SHA-256 {found[:12]}…, expected "
@@ -122,12 +122,6 @@ def public(source: str) -> str:
         return Path(source).name
     parts = urlsplit(source)
     return f"{parts.scheme}://{parts.hostname}{parts.path}"
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def today() -> str:
