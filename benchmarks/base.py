@@ -2,6 +2,7 @@
 
     python benchmarks/base.py squares PHOTOS.zip FOLDER     FOLDER/train and FOLDER/held, datasets of 64 px
     python benchmarks/base.py measure NETWORK FOLDER        SWD and KID against both
+    python benchmarks/base.py curve RUN FOLDER              of every snapshot, in FOLDER/curve.png, too
 
 Held out is every tenth photograph by name, but for those whose 64-bit pHash lies within ten bits of
 another's: a double of a held-out photograph would be a photograph that was shown. KID is x 1000, on
@@ -27,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from merzmory.archaeology.embedders import embed_unit, embedder
 from merzmory.gan import checkpoint, generate, metrics
+from merzmory.latent.chart import Line, Panel, chart
 from merzmory.latent.curve import kid
+from merzmory.sheet import LIGHT
 
 _SIDE = 64
 _OF, _HELD = 10, 5  # of so many, the one with this remainder
@@ -35,6 +38,7 @@ _NEAR = 10  # bits of 64
 _SAMPLES, _BATCH = 4000, 100
 
 Squares = NDArray[np.uint8]  # [N, 64, 64, 3]
+_Point = tuple[int, float, float, float]  # step, SWD, KID and its standard error, x 1000
 
 
 def squares(photographs: Path, folder: Path) -> None:
@@ -68,25 +72,84 @@ def squares(photographs: Path, folder: Path) -> None:
 
 def measure(network: Path, folder: Path) -> None:
     """A table of the network's running average against both parts, and of these against each other."""
-    by = embedder("hoglab")
-    held, shown = (_read(folder / part) for part in ("held", "train"))
-    shown = shown[np.random.default_rng(0).permutation(len(shown))]
-    few = shown[: len(held)]
-    generator = checkpoint.load_generator(network, "ema")
-    made = np.concatenate(
-        [generate.images(generator, range(n, n + _BATCH)) for n in range(0, _SAMPLES, _BATCH)]
-    )
+    held, shown = _parts(folder)
+    made = _made(network)
     print(f"{network}: {len(made)} pictures, psi 1\n")
     print("| pictures | photographs | SWD | KID |")
     print("| --- | --- | ---: | ---: |")
     for name, ours, against, theirs in (
         ("its own", made, f"{len(held)} held out", held),
-        ("its own", made, f"{len(few)} of training", few),
-        (f"{len(few)} of training", few, f"{len(held)} held out", held),
+        ("its own", made, f"{len(shown)} of training", shown),
+        (f"{len(shown)} of training", shown, f"{len(held)} held out", held),
     ):
-        swd = metrics.sliced_wasserstein(theirs, ours)["mean"]
-        value, error = kid(embed_unit(by, theirs), embed_unit(by, ours))
-        print(f"| {name} | {against} | {swd:.1f} | {1000 * value:.2f} ± {1000 * error:.2f} |")
+        swd, value, error = _distances(theirs, ours)
+        print(f"| {name} | {against} | {swd:.1f} | {value:.1f} ± {error:.1f} |")
+
+
+def curve(run: Path, folder: Path) -> None:
+    """A table, and a picture, of the distances of a training's snapshots."""
+    held, shown = _parts(folder)
+    batch = int(json.loads((run / "run.json").read_text("utf-8"))["config"]["batch"])
+    found: list[tuple[_Point, _Point]] = []  # held out, of training
+    print("| kimg | step | SWD, held out | KID, held out | KID, of training |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for file in sorted((run / "snapshots").glob("step-*.safetensors")):
+        step, made = int(file.stem.removeprefix("step-")), _made(file)
+        out, seen = ((step, *_distances(theirs, made)) for theirs in (held, shown))
+        found.append((out, seen))
+        kids = " | ".join(f"{value:.1f} ± {error:.1f}" for *_, value, error in (out, seen))
+        print(f"| {step * batch / 1000:.0f} | {step} | {out[1]:.1f} | {kids} |", flush=True)
+    last = found[-1][0][0]
+    floor = _distances(held, shown)
+    lines = (
+        ("to those held out", [out for out, _ in found], "#28608f"),
+        ("to those of training", [seen for _, seen in found], "#b4522a"),
+        ("among themselves", [(step, *floor) for step in (found[0][0][0], last)], LIGHT.ink),
+    )
+    drawn = chart(
+        [
+            Panel(
+                "Distance of the pictures to photographs (KID x 1000, hoglab)",
+                [
+                    Line(name, [(step, value, error) for step, _, value, error in points], colour)
+                    for name, points, colour in lines
+                ],
+            ),
+            Panel(
+                "Distance of the pictures to photographs (SWD x 1000)",
+                [
+                    Line(name, [(step, swd, 0.0) for step, swd, *_ in points], colour, thin=True)
+                    for name, points, colour in lines
+                ],
+            ),
+        ],
+        title="How the base learned",
+        note=f"{last:,} steps of {batch}: {last * batch / 1000:.0f} thousand photographs shown.",
+        foot=(
+            f"Bands: one standard error of {_SAMPLES} pictures a step and {len(held)} photographs each.\n"
+            "Among themselves: photographs of training, compared with those held out."
+        ),
+    )
+    drawn.save(folder / "curve.png")
+
+
+def _distances(theirs: Squares, ours: Squares) -> tuple[float, float, float]:
+    """(SWD, KID, standard error of KID), each x 1000."""
+    by = embedder("hoglab")
+    value, error = kid(embed_unit(by, theirs), embed_unit(by, ours))
+    return metrics.sliced_wasserstein(theirs, ours)["mean"], 1000 * value, 1000 * error
+
+
+def _made(network: Path) -> Squares:
+    generator = checkpoint.load_generator(network, "ema")
+    batches = (range(first, first + _BATCH) for first in range(0, _SAMPLES, _BATCH))
+    return np.concatenate([generate.images(generator, seeds) for seeds in batches])
+
+
+def _parts(folder: Path) -> tuple[Squares, Squares]:
+    """Those held out, and as many of training."""
+    held, shown = (_read(folder / part) for part in ("held", "train"))
+    return held, shown[np.random.default_rng(0).permutation(len(shown))[: len(held)]]
 
 
 def _read(folder: Path) -> Squares:
@@ -96,11 +159,11 @@ def _read(folder: Path) -> Squares:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", choices=("squares", "measure"))
-    parser.add_argument("file", type=Path, help="the ZIP, or the network")
+    parser.add_argument("what", choices=("squares", "measure", "curve"))
+    parser.add_argument("file", type=Path, help="the ZIP, the network, or the run")
     parser.add_argument("folder", type=Path)
     asked = parser.parse_args(words)
-    {"squares": squares, "measure": measure}[asked.what](asked.file, asked.folder)
+    {"squares": squares, "measure": measure, "curve": curve}[asked.what](asked.file, asked.folder)
 
 
 if __name__ == "__main__":

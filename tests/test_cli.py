@@ -95,7 +95,7 @@ def test_export_says_size_and_licence(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     written, what, licence, opens = done.stdout.splitlines()
     assert written.strip() == str(out) and out.is_file()
-    assert what == "G_ema of step 14798, 3.0 MB."
+    assert what == "G_ema of step 36000, 3.0 MB."
     assert "CC0 1.0: public domain, sales allowed" in licence and opens.startswith("MERZmory opens")
 
 
