@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TextIO
 
@@ -56,7 +56,8 @@ class _Running:
     heard: float = 0.0  # when `progress` was announced
     first: tuple[float, int] | None = None  # time and `done` of the first announcement
     note: str = ""
-    said: float = field(default=0.0)
+    said: float = 0.0
+    line: str = ""  # the last one in a log
 
     def hear(self, progress: Progress, now: float) -> None:
         if self.first is None or progress.done < self.first[1]:
@@ -147,7 +148,10 @@ class Board:
         if not self._alive and (now - running.said >= PLAIN_SECONDS or waiting):
             running.said = now
             parts = [running.count(), running.left(now), running.note]
-            self._plain(f"{running.title}: {', '.join(p for p in parts if p)}")
+            line = f"{running.title}: {', '.join(p for p in parts if p)}"
+            if line != running.line:
+                self._plain(line)
+            running.line = line
 
     def end(self, *, found: bool) -> None:
         """It is finished; `found`: it was finished before."""

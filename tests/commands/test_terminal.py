@@ -65,7 +65,7 @@ def test_waiting_for_another_training_is_said_once(clock: Clock) -> None:
     out = io.StringIO()
     with Board(out) as board:
         board.begin("train", "Training")
-        for _ in range(3):
+        for _ in range(30):
             clock.now += 1
             board.announce(Progress("train", 0, 0, note="another training is using the cpu"))
     assert out.getvalue().count("another training") == 1
