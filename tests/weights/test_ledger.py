@@ -10,8 +10,9 @@ import pytest
 from merzmory.commands.bases import facts, listed
 from merzmory.errors import WeightsError
 from merzmory.frame import Frame
+from merzmory.gan import checkpoint
 from merzmory.story.archives import frame_of
-from merzmory.weights import acquire, ledger
+from merzmory.weights import acquire, ledger, vetting
 from tests.publisher import put_into_ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,19 @@ def test_what_is_embedded_needs_no_cache(tmp_path, monkeypatch):
     )
     with pytest.raises(WeightsError, match="install merzmory again"):
         ledger.find("net", tmp_path)
+
+
+def test_what_the_project_brings_is_right_and_may_be_sold(tmp_path):
+    embedded = [weight for weight in ledger.entries().values() if weight.embedded]
+    assert {weight.kind for weight in embedded} == {"base", "upscaler"}
+    for weight in embedded:
+        assert vetting.verify(weight.name, tmp_path).endswith("by the ledger's SHA-256.")
+        card = ledger.find(weight.name, tmp_path).with_suffix(".md").read_text("utf-8")
+        assert weight.may_sell is True and "CC0 1.0" in card
+        for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", card):
+            assert (ledger.find(weight.name, tmp_path).parent / picture).is_file()
+    about = checkpoint.inspect(ledger.find("starter", tmp_path))
+    assert about["networks"] == ["G_ema", "D"] and about["notes"]["licence"] == "CC0-1.0"
 
 
 def test_a_base_of_every_entry_has_a_square_or_a_window():
