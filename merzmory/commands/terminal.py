@@ -142,16 +142,14 @@ class Board:
         running, now = self._running, time.monotonic()
         if running is None:
             return
-        news = progress.note not in ("", running.note)
         running.hear(progress, now)
-        waiting = news and not progress.total
+        waiting = running.note and not progress.total
         if not self._alive and (now - running.said >= PLAIN_SECONDS or waiting):
-            running.said = now
             parts = [running.count(), running.left(now), running.note]
             line = f"{running.title}: {', '.join(p for p in parts if p)}"
             if line != running.line:
                 self._plain(line)
-            running.line = line
+                running.said, running.line = now, line
 
     def end(self, *, found: bool) -> None:
         """It is finished; `found`: it was finished before."""
